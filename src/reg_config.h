@@ -1,0 +1,83 @@
+/*
+ * reg_config: config.yml, in CNCF Distribution's schema, with our own keys in
+ * a nginx_registry section.
+ *
+ *     reg_config_t  config;
+ *
+ *     reg_config_init(&config);
+ *     if (reg_config_read(&config, path, warn, ctx, err) == -1
+ *         || reg_config_environment(&config, environ, warn, ctx, err) == -1)
+ *         … err->message is "config.yml:12: storage.delete.enabled: …"
+ *
+ * Every key is one row of a table: path, kind, where it is stored.  Unknown
+ * keys, and known ones that have no meaning here, are warned about by name and
+ * line, never ignored in silence; those that would weaken what the operator
+ * asked for (auth, another storage driver) are errors.
+ *
+ * REGISTRY_STORAGE_DELETE_ENABLED=true overrides storage.delete.enabled, as in
+ * Distribution; unset variables change nothing.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_CONFIG_H
+#define REG_CONFIG_H
+
+#include "reg_error.h"
+
+#define REG_CONFIG_TEXT  512
+
+typedef enum {
+    REG_LOG_ERROR,
+    REG_LOG_WARN,
+    REG_LOG_INFO,
+    REG_LOG_DEBUG
+} reg_log_level_t;
+
+typedef enum {
+    REG_LOG_TEXT,
+    REG_LOG_JSON
+} reg_log_format_t;
+
+typedef struct {
+    char               root[REG_CONFIG_TEXT];  /* storage.filesystem.
+                                                  rootdirectory */
+    bool               delete_enabled;         /* storage.delete.enabled */
+    bool               readonly;               /* storage.maintenance.readonly.
+                                                  enabled */
+    bool               validation_disabled;    /* validation.disabled */
+    int64_t            catalog_max;            /* catalog.maxentries */
+    reg_log_level_t    log_level;              /* log.level */
+    reg_log_format_t   log_format;             /* log.formatter */
+    bool               access_log;             /* not log.accesslog.disabled */
+
+    /* nginx_registry: */
+    char               socket[REG_CONFIG_TEXT]; /* .socket */
+    int64_t            socket_mode;             /* .socket_mode, octal */
+    int64_t            processes;               /* .processes */
+    int64_t            threads;                 /* .threads, per process */
+    int64_t            manifest_cache;          /* .manifest_cache, bytes */
+    int64_t            tags_max;                /* .tags_max, entries */
+    int64_t            drain_timeout;           /* .drain_timeout, seconds */
+} reg_config_t;
+
+/* Called for each thing that was ignored or odd. */
+typedef void (*reg_config_warn_pt)(void *ctx, const char *message);
+
+
+/* Sets every default. */
+void reg_config_init(reg_config_t *config);
+
+/* Reads a file over what is set.  -1 with REG_BAD_REQUEST and a message that
+ * names file, line and key. */
+int reg_config_read(reg_config_t *config, const char *path,
+    reg_config_warn_pt warn, void *ctx, reg_error_t *err);
+
+/* Applies REGISTRY_… variables of a NULL-terminated environment. */
+int reg_config_environment(reg_config_t *config, char *const *env,
+    reg_config_warn_pt warn, void *ctx, reg_error_t *err);
+
+/* Appends every key with its default and a sentence, as text: --help-config. */
+void reg_config_describe(reg_buf_t *out);
+
+#endif

@@ -1,0 +1,41 @@
+#include "reg_range.h"
+
+
+int
+reg_range_parse(reg_range_t *range, reg_str_t s, int64_t length,
+    reg_error_t *err)
+{
+    reg_str_t  size, last, first;
+
+    s = reg_str_trim(s);
+
+    if (reg_str_starts(s, REG_STR("bytes"))) {
+        s.data += 5;
+        s.len -= 5;
+
+        if (s.len > 0 && (s.data[0] == '=' || s.data[0] == ' ')) {
+            s.data++;
+            s.len--;
+        }
+    }
+
+    size = s;
+    last = reg_str_cut(&size, '/');
+    first = reg_str_cut(&last, '-');
+
+    if (reg_str_int(first, INT64_MAX - 1, &range->first) == -1
+        || reg_str_int(last, INT64_MAX - 1, &range->last) == -1
+        || range->last < range->first)
+    {
+        return reg_error_set(err, REG_RANGE_INVALID,
+                             "invalid Content-Range: write first-last, the"
+                             " numbers of the chunk's first and last byte");
+    }
+
+    if (length >= 0 && range->last - range->first + 1 != length) {
+        return reg_error_set(err, REG_SIZE_INVALID,
+                             "Content-Range and Content-Length disagree");
+    }
+
+    return 0;
+}

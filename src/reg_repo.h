@@ -1,0 +1,24 @@
+/*
+ * reg_repo: the repositories of a store.
+ *
+ * A repository is a directory with at least one manifest: one whose last
+ * manifest is gone leaves the catalog.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_REPO_H
+#define REG_REPO_H
+
+#include "reg_store.h"
+
+/* 0 if anything was ever pushed to NAME, else -1 with NAME_UNKNOWN. */
+int reg_repo_require(reg_store_t *store, const reg_name_t *name,
+    reg_error_t *err);
+
+/* Calls item for each repository after last (exclusive; empty: from the
+ * start), in byte order, until item returns non-zero. */
+int reg_repo_list(reg_store_t *store, reg_str_t last,
+    int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * reg_revision: manifests on disk.
+ *
+ * A manifest is content like any other (blobs/), which NAME has if its
+ * revision link exists.  Bytes are stored as received.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_REVISION_H
+#define REG_REVISION_H
+
+#include "reg_store.h"
+
+#define REG_MANIFEST_MAX  (4 * 1024 * 1024)
+
+/* Stores body, whose digest is d, in NAME, and points ntags tags at it; all of
+ * it durable when 0 is returned (D2, D3, D4).  The caller has validated. */
+int reg_revision_put(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_str_t body, const reg_tag_t *tags, size_t ntags,
+    reg_error_t *err);
+
+/* 0 if NAME has the manifest, else -1 with MANIFEST_UNKNOWN. */
+int reg_revision_require(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_error_t *err);
+
+/* The same, and appends its bytes to out. */
+int reg_revision_read(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_buf_t *out, reg_error_t *err);
+
+/* Takes the manifest from NAME, and before it every tag that points to it. */
+int reg_revision_delete(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_error_t *err);
+
+#endif

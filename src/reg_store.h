@@ -1,0 +1,66 @@
+/*
+ * reg_store: the opened root, first argument of every disk noun.
+ *
+ *     reg_store_t  store;
+ *
+ *     if (reg_store_open(&store, "/var/lib/registry", &err) == -1) ...
+ *
+ * Opened once, then read-only and shared by all threads.  ROOT may be missing:
+ * it is made.  A tree whose truth is in GitLab's metadata database (its lock
+ * file lies under docker/registry/lockfiles/) is refused: its tags are not on
+ * disk, we would show an empty registry.
+ *
+ * The kernel is reached through a small table, so that a test can make the
+ * n-th write fail or die in the n-th rename.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_STORE_H
+#define REG_STORE_H
+
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "reg_error.h"
+#include "reg_layout.h"
+
+typedef struct {
+    int      (*open)(const char *path, int flags, mode_t mode);
+    ssize_t  (*pwrite)(int fd, const void *data, size_t len, off_t offset);
+    int      (*fsync)(int fd);
+    int      (*mkdir)(const char *path, mode_t mode);
+    int      (*rename)(const char *from, const char *to);
+    int      (*unlink)(const char *path);
+    int      (*rmdir)(const char *path);
+} reg_sys_t;
+
+/* The kernel's own. */
+extern const reg_sys_t  reg_sys_kernel;
+
+#define REG_STORE_DIRS  1024
+
+typedef struct {
+    reg_path_t        v2;             /* ROOT/docker/registry/v2 */
+    const reg_sys_t  *sys;
+    int64_t           min_free;       /* bytes that a push must leave free */
+
+    /* identities of directories whose entry is known to be durable; see
+     * reg_durable.c */
+    _Atomic uint64_t  dirs[REG_STORE_DIRS];
+} reg_store_t;
+
+
+/* root is an absolute path.  Makes what is missing of ROOT/docker/registry/v2
+ * and its _tmp. */
+int reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err);
+
+/* The same without touching the disk: for nginx, which configures as root and
+ * works as somebody else, and for tests. */
+int reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err);
+
+/* -1 with INSUFFICIENT_STORAGE if bytes more would leave less than min_free. */
+int reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * reg_tag: names for manifests within a repository.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_TAG_H
+#define REG_TAG_H
+
+#include "reg_store.h"
+
+/* The digest that a tag points to.  -1 with MANIFEST_UNKNOWN. */
+int reg_tag_read(reg_store_t *store, const reg_name_t *name,
+    const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err);
+
+/* Removes the tag; the manifest and its other tags stay. */
+int reg_tag_delete(reg_store_t *store, const reg_name_t *name,
+    const reg_tag_t *tag, reg_error_t *err);
+
+/* Calls item for each tag after last (exclusive; empty: from the start), in
+ * byte order, until item returns non-zero, which ends the list without error.
+ * -1 with NAME_UNKNOWN if there is no such repository. */
+int reg_tag_list(reg_store_t *store, const reg_name_t *name, reg_str_t last,
+    int (*item)(void *ctx, reg_str_t tag), void *ctx, reg_error_t *err);
+
+#endif

@@ -1,0 +1,217 @@
+#include "reg_target.h"
+
+
+bool
+reg_uuid_valid(reg_str_t s)
+{
+    static const char  form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    if (s.len != REG_UUID_LEN) {
+        return false;
+    }
+
+    for (size_t i = 0; i < s.len; i++) {
+        reg_str_t  one = { 1, s.data + i };
+
+        if (form[i] == '-' ? s.data[i] != '-' : !reg_str_is_hex(one)) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* Cuts the part after the last '/' off *s and returns it. */
+static reg_str_t
+reg_target_pop(reg_str_t *s)
+{
+    size_t     i = s->len;
+    reg_str_t  part;
+
+    while (i > 0 && s->data[i - 1] != '/') {
+        i--;
+    }
+
+    part = (reg_str_t) { s->len - i, s->data + i };
+    s->len = i > 0 ? i - 1 : 0;
+
+    return part;
+}
+
+
+static bool
+reg_target_is(reg_str_t part, const char *word)
+{
+    return reg_str_eq(part, reg_str_from(word));
+}
+
+
+/* Forms that nginx's normalization would make disappear, or that hide a '/':
+ * refused, since the name that is left is not the one that was asked for. */
+static bool
+reg_target_raw_odd(reg_str_t raw)
+{
+    static const char  *odd[] = { "%2e", "%2f", "%5c", "%00" };
+
+    reg_str_t  query = raw;
+    reg_str_t  path = reg_str_cut(&query, '?');
+    reg_str_t  left, part;
+
+    for (size_t i = 0; i + 3 <= path.len; i++) {
+        reg_str_t  three = { 3, path.data + i };
+
+        for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++) {
+            if (reg_str_eq_nocase(three, reg_str_from(odd[k]))) {
+                return true;
+            }
+        }
+    }
+
+    left = path;
+    (void) reg_str_cut(&left, '/');              /* what is before the first */
+
+    while (left.len > 0) {
+        part = reg_str_cut(&left, '/');
+
+        if (reg_target_is(part, ".") || reg_target_is(part, "..")
+            || (part.len == 0 && left.len > 0))
+        {
+            return true;
+        }
+    }
+
+    return path.len > 1 && path.data[path.len - 1] == '/'
+           && path.data[path.len - 2] == '/';
+}
+
+
+static int
+reg_target_name(reg_target_t *t, reg_target_kind_t kind, reg_str_t name,
+    reg_error_t *err)
+{
+    t->kind = kind;
+
+    if (reg_name_parse(&t->name, name) == 0) {
+        return 0;
+    }
+
+    reg_error_detail(err, "name", name);
+    return reg_error_set(err, REG_NAME_INVALID, NULL);
+}
+
+
+static int
+reg_target_digest(reg_target_t *t, reg_str_t s, reg_error_t *err)
+{
+    if (reg_digest_parse(&t->digest, s) == 0) {
+        return 0;
+    }
+
+    reg_error_detail(err, "digest", s);
+    return reg_error_set(err, REG_DIGEST_INVALID,
+                         "not a digest: write sha256: and 64, or sha512: and"
+                         " 128 lower-case hexadecimal digits");
+}
+
+
+static int
+reg_target_ref(reg_target_t *t, reg_str_t s, reg_error_t *err)
+{
+    if (reg_ref_parse(&t->ref, s) == 0) {
+        return 0;
+    }
+
+    if (t->ref.is_digest) {
+        return reg_target_digest(t, s, err);
+    }
+
+    reg_error_detail(err, "tag", s);
+    return reg_error_set(err, REG_MANIFEST_INVALID,
+                         "invalid tag: a tag has 1 to 128 letters, digits,"
+                         " '_', '.' and '-', and begins with none of the last"
+                         " two");
+}
+
+
+static int
+reg_target_upload(reg_target_t *t, reg_str_t s, reg_error_t *err)
+{
+    if (reg_uuid_valid(s)) {
+        return reg_str_copy(t->uuid, sizeof(t->uuid), s);
+    }
+
+    reg_error_detail(err, "uuid", s);
+    return reg_error_set(err, REG_BLOB_UPLOAD_UNKNOWN, NULL);
+}
+
+
+int
+reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
+    reg_error_t *err)
+{
+    reg_str_t  s = uri, last, word, before;
+
+    if (reg_str_eq(uri, REG_STR("/v2/")) || reg_str_eq(uri, REG_STR("/v2"))) {
+        t->kind = REG_TARGET_BASE;
+        return 0;
+    }
+
+    if (!reg_str_starts(s, REG_STR("/v2/"))) {
+        return reg_error_set(err, REG_NOT_FOUND, NULL);
+    }
+
+    if (reg_target_raw_odd(raw)) {
+        reg_error_detail(err, "path", raw);
+        return reg_error_set(err, REG_NAME_INVALID, NULL);
+    }
+
+    s.data += 4;
+    s.len -= 4;
+
+    if (reg_str_eq(s, REG_STR("_catalog"))) {
+        t->kind = REG_TARGET_CATALOG;
+        return 0;
+    }
+
+    last = reg_target_pop(&s);
+    word = reg_target_pop(&s);
+
+    if (reg_target_is(word, "manifests")) {
+        return reg_target_name(t, REG_TARGET_MANIFEST, s, err) == -1
+               ? -1 : reg_target_ref(t, last, err);
+    }
+
+    if (reg_target_is(word, "tags") && reg_target_is(last, "list")) {
+        return reg_target_name(t, REG_TARGET_TAGS, s, err);
+    }
+
+    if (reg_target_is(word, "referrers")) {
+        return reg_target_name(t, REG_TARGET_REFERRERS, s, err) == -1
+               ? -1 : reg_target_digest(t, last, err);
+    }
+
+    if (reg_target_is(word, "blobs")) {
+        if (reg_target_is(last, "uploads")) {
+            return reg_target_name(t, REG_TARGET_UPLOADS, s, err);
+        }
+
+        return reg_target_name(t, REG_TARGET_BLOB, s, err) == -1
+               ? -1 : reg_target_digest(t, last, err);
+    }
+
+    if (reg_target_is(word, "uploads")) {
+        before = reg_target_pop(&s);
+
+        if (reg_target_is(before, "blobs")) {
+            if (last.len == 0) {
+                return reg_target_name(t, REG_TARGET_UPLOADS, s, err);
+            }
+
+            return reg_target_name(t, REG_TARGET_UPLOAD, s, err) == -1
+                   ? -1 : reg_target_upload(t, last, err);
+        }
+    }
+
+    return reg_error_set(err, REG_NOT_FOUND, NULL);
+}

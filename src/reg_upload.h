@@ -1,0 +1,90 @@
+/*
+ * reg_upload: the session that becomes a blob.
+ *
+ *          create                open               commit
+ *     (none) ──▶ on disk, idle ──────▶ open, locked ──────▶ a blob
+ *                     ▲                │  append…      │ digest differs
+ *                     └── suspend ─────┴───────────────┘
+ *                cancel: on disk ──▶ (none)
+ *
+ * The session lives on disk (_uploads/UUID), so that the next request may
+ * arrive at another process or host.  Its offset is the size of its data file;
+ * the running digest is kept beside it under the offset (reg_hash.h), and what
+ * that does not cover, after a crash, is read and hashed again.
+ *
+ * One writer: open takes a lock on the data file and does not wait for it.
+ * The lock is the kernel's, so it dies with the process.
+ *
+ *     reg_upload_t  up = REG_UPLOAD_INIT;
+ *
+ *     if (reg_upload_open(&up, store, &name, uuid, NULL, err) == -1)
+ *     ...
+ *     reg_upload_append(&up, data, len, err)          any number of times
+ *     reg_upload_suspend(&up, err)                    PATCH: until next time
+ *     reg_upload_commit(&up, &digest, err)            PUT: publish
+ *     reg_upload_close(&up)                           always
+ *
+ * append starts write-back as it goes and bounds what is dirty, so that the
+ * sync in commit has little left to do however large the blob.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_UPLOAD_H
+#define REG_UPLOAD_H
+
+#include "reg_hash.h"
+#include "reg_store.h"
+#include "reg_target.h"
+
+typedef struct {
+    reg_store_t  *store;
+    reg_name_t    name;
+    char          uuid[REG_UUID_LEN + 1];
+    reg_path_t    dir;
+    int           fd;               /* -1 when closed */
+    int64_t       offset;           /* bytes that have arrived */
+    int64_t       saved;            /* offset of the newest saved state */
+    int64_t       synced;           /* write-back was started up to here */
+    reg_hash_t    hash;             /* covers [0, offset) */
+} reg_upload_t;
+
+#define REG_UPLOAD_INIT  { .fd = -1 }
+
+
+/* Starts a session and writes its UUID (NUL-terminated) to uuid.  alg is what
+ * the running digest will use.  Not durable: 202 promises nothing. */
+int reg_upload_create(reg_store_t *store, const reg_name_t *name,
+    reg_alg_t alg, char uuid[REG_UUID_LEN + 1], reg_error_t *err);
+
+/* The bytes that a session holds.  -1 with BLOB_UPLOAD_UNKNOWN. */
+int reg_upload_stat(reg_store_t *store, const reg_name_t *name,
+    const char *uuid, int64_t *offset, reg_error_t *err);
+
+/* Locks a session and takes its digest up.  If want is not NULL and nothing
+ * has arrived yet, the running digest uses want's algorithm.  -1 with
+ * BLOB_UPLOAD_UNKNOWN, or UPLOAD_BUSY (another writer). */
+int reg_upload_open(reg_upload_t *up, reg_store_t *store,
+    const reg_name_t *name, const char *uuid, const reg_digest_t *want,
+    reg_error_t *err);
+
+/* Writes and hashes len bytes at the end. */
+int reg_upload_append(reg_upload_t *up, const void *data, size_t len,
+    reg_error_t *err);
+
+/* Saves the digest's state for the next request and unlocks. */
+int reg_upload_suspend(reg_upload_t *up, reg_error_t *err);
+
+/* Verifies the digest, makes the blob and NAME's link durable, and removes the
+ * session.  -1 with DIGEST_INVALID leaves the session as it was. */
+int reg_upload_commit(reg_upload_t *up, const reg_digest_t *want,
+    reg_error_t *err);
+
+/* Closes and unlocks, if open. */
+void reg_upload_close(reg_upload_t *up);
+
+/* Removes a session.  -1 with BLOB_UPLOAD_UNKNOWN. */
+int reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
+    const char *uuid, reg_error_t *err);
+
+#endif
