@@ -2,17 +2,17 @@
  * reg_durable: write, sync, rename, sync.  Nothing else in the project makes
  * a file visible or removes one.
  *
- * A transaction stages any number of small files and at most a few existing
- * ones, then makes them visible in the order of their ranks.  A crash at any
- * instruction leaves a prefix of that order, plus litter in _tmp/ and empty
- * directories: never a link to something that is not there.
+ * A transaction stages new files, and existing ones that are to move, then
+ * makes them visible in the order of their ranks.  A crash at any instruction
+ * leaves a prefix of that order, plus litter in _tmp/ and empty directories:
+ * never a link to something that is not there.
  *
  *     reg_durable_t  t;
  *
  *     reg_durable_init(&t, store);
  *
- *     if (reg_durable_move(&t, 0, data, data_fd, blob, err) == -1
- *         || reg_durable_put(&t, 1, layer_link, text, err) == -1
+ *     if (reg_durable_move(&t, 0, &data, fd, &blob, err) == -1
+ *         || reg_durable_put(&t, 1, &layer_link, text, err) == -1
  *         || reg_durable_commit(&t, err) == -1)
  *     ...
  *     reg_durable_free(&t);            unlinks what was not committed
@@ -32,9 +32,12 @@
  * What is there already with the same content is not written again, but it is
  * synced: whoever wrote it may not have come to that yet.
  *
- * What a small push costs (ranks 0 and 1): one barrier over contents and new
- * directories, one after each rank; fsync calls within one barrier share the
- * file system's commit.
+ * The cost is one barrier over contents and new directories and one after each
+ * rank.  Within a barrier the write-back of all files is started before the
+ * first fsync, so that they share the file system's commit.  A directory's own
+ * entry is synced when a transaction first relies on it, by whoever made it;
+ * the store remembers which ones were (identified by device, inode and birth
+ * time, so that one which is removed and made again is a new one).
  *
  * Blocks: disk
  */
@@ -44,24 +47,31 @@
 
 #include "reg_store.h"
 
-#define REG_DURABLE_FILES  8
 #define REG_DURABLE_RANKS  3
-#define REG_DURABLE_SYNCS  64
+#define REG_DURABLE_SYNCS  32
 
 typedef struct {
     int          rank;
-    int          fd;               /* synced by the first barrier; or -1 */
-    bool         present;          /* content is in place already */
-    reg_path_t   from;             /* "" if present */
+    int          fd;                /* synced by the first barrier */
+    bool         owned;             /* fd is ours to close */
+    reg_path_t   from;              /* "" if it is in place already */
     reg_path_t   to;
 } reg_durable_file_t;
 
 typedef struct {
+    int          fd;
+    dev_t        dev;
+    ino_t        ino;
+} reg_durable_dir_t;
+
+typedef struct {
     reg_store_t         *store;
-    int                  nfiles;
-    reg_durable_file_t  *files;     /* REG_DURABLE_FILES, or NULL */
-    int                  nsyncs;
-    int                  syncs[REG_DURABLE_SYNCS];   /* owned descriptors */
+    size_t               nfiles;
+    reg_durable_file_t  *files;                      /* owned */
+    size_t               ndirs;                      /* to be synced */
+    reg_durable_dir_t    dirs[REG_DURABLE_SYNCS];
+    size_t               nmarks;                     /* durable after that */
+    uint64_t             marks[REG_DURABLE_SYNCS];
 } reg_durable_t;
 
 
@@ -71,8 +81,8 @@ void reg_durable_init(reg_durable_t *t, reg_store_t *store);
 int reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
     reg_str_t content, reg_error_t *err);
 
-/* Stages an existing file: at commit fd is synced and from becomes to.  fd
- * stays the caller's. */
+/* Stages an existing file: at commit fd is synced and from becomes to,
+ * replacing what is there.  fd stays the caller's, open until commit. */
 int reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from,
     int fd, const reg_path_t *to, reg_error_t *err);
 
@@ -82,19 +92,30 @@ int reg_durable_commit(reg_durable_t *t, reg_error_t *err);
 void reg_durable_free(reg_durable_t *t);
 
 
-/* mkdir -p below v2, not synced: for what need not survive a crash. */
+/* mkdir -p, not synced: for what need not survive a crash. */
 int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
     reg_error_t *err);
 
-/* Removes a file and, while they are empty, its directories up to stop (not
- * itself), and syncs the removal of the file.  A file that is not there
- * gives -1 with the missing code. */
+/* Writes all of data at offset.  Short writes and EINTR are dealt with. */
+int reg_durable_write(reg_store_t *store, int fd, const void *data,
+    size_t len, int64_t offset, const char *path, reg_error_t *err);
+
+/* Removes a file and, while they are empty, its directories up to stop (which
+ * stays), and syncs the removal.  A file that is not there gives -1 with the
+ * missing code. */
 int reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
     const reg_path_t *stop, reg_error_code_t missing, reg_error_t *err);
 
-/* Removes a directory with all that is in it, at most depth levels deep,
- * following no symbolic link, and syncs the removal from its parent. */
-int reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir, int depth,
+/* Removes a directory with all that is in it: it vanishes at once, the removal
+ * is synced, then it is taken apart.  No symbolic link is followed. */
+int reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err);
+
+/* Takes a directory apart in place, not synced.  Best effort: what cannot be
+ * removed is litter. */
+void reg_durable_discard(const reg_path_t *dir);
+
+/* Removes what a crash left in _tmp/ more than age seconds before now. */
+void reg_durable_sweep(reg_store_t *store, time_t now, time_t age);
 
 #endif

@@ -119,6 +119,18 @@ reg_error_detail(reg_error_t *err, const char *key, reg_str_t value)
 }
 
 
+void
+reg_error_where(reg_error_t *err, const char *operation, const char *path)
+{
+    size_t  room = sizeof(err->where) - 48;
+    size_t  len = strlen(path);
+
+    (void) snprintf(err->where, sizeof(err->where), "%.40s %s%.*s", operation,
+                    len > room ? "…" : "", (int) room,
+                    len > room ? path + len - room : path);
+}
+
+
 int
 reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path)
@@ -149,7 +161,7 @@ reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
 
     err->code = code;
     err->sys = sys;
-    (void) snprintf(err->where, sizeof(err->where), "%s %s", operation, path);
+    reg_error_where(err, operation, path);
 
     return -1;
 }

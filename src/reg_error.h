@@ -81,6 +81,10 @@ int reg_error_set(reg_error_t *err, reg_error_code_t code,
 /* Names what the error is about: {"digest": "sha256:…"}.  key is a literal. */
 void reg_error_detail(reg_error_t *err, const char *key, reg_str_t value);
 
+/* Notes the operation and the path, of which the end is kept if it is long. */
+void reg_error_where(reg_error_t *err, const char *operation,
+    const char *path);
+
 /* The one place where errno becomes a code: no space, quota or file too large
  * 507, missing (ENOENT, ENOTDIR, ELOOP) the given code, the rest 500.
  * Returns -1. */

@@ -1,0 +1,216 @@
+# nginx-registry.  The two commands of the README:
+#
+#     make run       builds what is missing and serves on 127.0.0.1:5000
+#     make test      builds and tests everything
+#
+# `make help` lists the rest.
+
+LISTEN  ?= 127.0.0.1:5000
+ROOT    ?= $(CURDIR)/data
+RUNDIR  ?= $(CURDIR)/run
+CONFIG  ?=
+REDIS   ?=
+
+PREFIX  ?= /usr
+DESTDIR ?=
+
+# an unpacked nginx source tree to build the module for; by default the one
+# that Debian's nginx-dev brings for Debian's nginx
+NGINX_SRC ?= /usr/share/nginx/src
+NGINX     ?= $(shell command -v nginx || echo /usr/sbin/nginx)
+
+# address (with undefined) or thread: an instrumented build of its own
+SAN ?=
+
+VERSION := 0.1.0
+
+B := build$(if $(SAN),-$(SAN))
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+CSTD   := -std=c11 -D_GNU_SOURCE
+WARN   := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
+          -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
+HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LHARD  := -pie -Wl,-z,relro -Wl,-z,now
+CFLAGS ?= -O2 -g
+SANF   := $(if $(filter address,$(SAN)),-fsanitize=address$(,)undefined \
+          -fno-omit-frame-pointer)$(if $(filter thread,$(SAN)),-fsanitize=thread)
+
+, := ,
+
+ALLC  := $(CSTD) $(WARN) $(HARDEN) $(CFLAGS) $(SANF) -DREG_VERSION='"$(VERSION)"' \
+         -Isrc -MMD -MP
+ALLL  := $(LHARD) $(SANF) $(LDFLAGS)
+
+LIBS_SRC  := -ljansson -lyaml -lcrypto
+LIBS_FCGI := -lfcgi -lpthread
+
+SRC_O  := $(patsubst src/%.c,$B/src/%.o,$(wildcard src/*.c))
+FCGI_O := $(patsubst fcgi/%.c,$B/fcgi/%.o,$(wildcard fcgi/*.c))
+UNITS  := $(patsubst t/unit/%.c,$B/unit/%,$(wildcard t/unit/*.c))
+
+WORKER := $B/registry-fcgi
+MODULE := $B/ngx_http_registry_module.so
+
+.DELETE_ON_ERROR:
+.PHONY: all build deps deps-test run test check lint unit bench install \
+        uninstall clean help nginx
+
+all: build
+
+build: deps
+	@$(MAKE) --no-print-directory $(WORKER) $(MODULE)
+
+# ---- what it needs --------------------------------------------------------
+
+deps:
+	@sh conf/deps.sh build $(if $(filter /usr/share/nginx/src,$(NGINX_SRC)),debian-nginx)
+
+deps-test: deps
+	@sh conf/deps.sh test
+
+# ---- the worker -----------------------------------------------------------
+
+$B/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLC) -c -o $@ $<
+
+$B/fcgi/%.o: fcgi/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLC) -Ifcgi -c -o $@ $<
+
+$B/libreg.a: $(SRC_O)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(WORKER): $(FCGI_O) $B/libreg.a
+	$(CC) $(ALLL) -o $@ $^ $(LIBS_FCGI) $(LIBS_SRC)
+
+# ---- the module -----------------------------------------------------------
+#
+# nginx's configure writes into its own directory, so it gets one of links.
+# Debian's flags (conf_flags) make the module fit Debian's binary; for another
+# tree --with-compat does.
+
+MODULE_DEPS := config $(wildcard ngx_module/*.[ch]) $(wildcard src/*.[ch])
+MODULE_CC   := -O2 -g -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+               $(if $(filter address,$(SAN)),$(SANF))
+MODULE_LD   := -Wl,-z,relro -Wl,-z,now $(if $(filter address,$(SAN)),$(SANF))
+
+$B/nginx/Makefile: config
+	@test -x $(NGINX_SRC)/configure || test -x $(NGINX_SRC)/auto/configure \
+	    || { echo "$(NGINX_SRC) is no nginx source tree: install nginx-dev," \
+	              "or name one with NGINX_SRC=" >&2; exit 1; }
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@for f in $(abspath $(NGINX_SRC))/*; do \
+	    case $$f in */objs|*/Makefile) ;; *) ln -s $$f $(@D)/ ;; esac; done
+	@cd $(@D) && test -x configure || ln -s auto/configure $(@D)/configure
+	@echo "configuring the module for $(NGINX_SRC)"
+	@cd $(@D) && bash -c 'NGX_CONF_FLAGS=(--with-compat --with-threads \
+	    --with-http_v2_module --with-http_ssl_module); \
+	    if test -e conf_flags; then . ./conf_flags; fi; \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) \
+	    --with-cc-opt="$(MODULE_CC)" --with-ld-opt="$(MODULE_LD)" \
+	    --add-dynamic-module=$(CURDIR)' > configure.log 2>&1 \
+	    || { tail -20 configure.log >&2; rm -f Makefile; exit 1; }
+
+$(MODULE): $B/nginx/Makefile $(MODULE_DEPS)
+	$(MAKE) --no-print-directory -s -C $B/nginx -f objs/Makefile modules
+	cp $B/nginx/objs/ngx_http_registry_module.so $@
+
+# an nginx of its own with the module linked in: needs a whole source tree
+nginx: $B/nginx-static/objs/nginx
+
+$B/nginx-static/objs/nginx: $(MODULE_DEPS)
+	@test -e $(NGINX_SRC)/src/core/nginx.c \
+	    || { echo "name an unpacked nginx source tree with NGINX_SRC=" >&2; \
+	         exit 1; }
+	@rm -rf $B/nginx-static && mkdir -p $B/nginx-static
+	@cp -r $(NGINX_SRC)/. $B/nginx-static/
+	@cd $B/nginx-static && { test -x configure || ln -s auto/configure configure; } \
+	    && ./configure --with-threads --with-http_v2_module \
+	       --with-http_ssl_module --with-debug --with-cc=$(CC) \
+	       --with-cc-opt="$(MODULE_CC)" --with-ld-opt="$(MODULE_LD)" \
+	       --add-module=$(CURDIR) > configure.log 2>&1 \
+	    || { tail -20 configure.log >&2; exit 1; }
+	$(MAKE) --no-print-directory -s -C $B/nginx-static
+
+# ---- running --------------------------------------------------------------
+
+run: build
+	@LISTEN='$(LISTEN)' ROOT='$(ROOT)' RUNDIR='$(RUNDIR)' CONFIG='$(CONFIG)' \
+	 REDIS='$(REDIS)' NGINX='$(NGINX)' \
+	 WORKER='$(abspath $(WORKER))' MODULE='$(abspath $(MODULE))' \
+	 exec sh conf/run.sh
+
+# ---- testing --------------------------------------------------------------
+
+TESTS ?= t t/clients
+JOBS  ?= 2
+
+TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
+           REGISTRY_FCGI='$(abspath $(WORKER))' REGISTRY_NGINX='$(NGINX)' \
+           SAN='$(SAN)' $(if $(filter address,$(SAN)),REGISTRY_PRELOAD='$(shell $(CC) -print-file-name=libasan.so)')
+
+test: build deps-test check
+	@$(TEST_ENV) prove -It/lib -j$(JOBS) $(TESTS)
+
+check: lint unit
+
+$B/unit/%: t/unit/%.c $B/libreg.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLC) $(ALLL) -o $@ $< $B/libreg.a -lcmocka $(LIBS_SRC)
+
+unit: $(UNITS)
+	@for u in $(UNITS); do $$u > $$u.log 2>&1 \
+	    && tail -1 $$u.log | sed "s|^|$$(basename $$u): |" \
+	    || { cat $$u.log; exit 1; }; done
+
+# the rooms of the design, and that each header stands alone
+lint:
+	@sh t/lint.sh '$(CC)' '$(CSTD)'
+
+bench: build deps-test
+	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
+
+# ---- installing -----------------------------------------------------------
+
+install: build
+	install -D -m 755 $(WORKER) $(DESTDIR)$(PREFIX)/sbin/registry-fcgi
+	install -D -m 644 $(MODULE) $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so
+	install -D -m 644 conf/registry_params $(DESTDIR)/etc/nginx/registry_params
+	install -D -m 644 conf/nginx-registry.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service
+	test -e $(DESTDIR)/etc/nginx-registry/config.yml \
+	    || install -D -m 644 conf/config.yml $(DESTDIR)/etc/nginx-registry/config.yml
+	test -e $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf || { \
+	    mkdir -p $(DESTDIR)/etc/nginx/modules-enabled && \
+	    echo 'load_module modules/ngx_http_registry_module.so;' \
+	    > $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf; }
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/registry-fcgi \
+	      $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so \
+	      $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service \
+	      $(DESTDIR)/etc/nginx/registry_params \
+	      $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf
+
+clean:
+	rm -rf build build-address build-thread
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+	@echo "  make deps       installs what is missing (apt; as root or with sudo)"
+	@echo "  make build      the module and the worker, into build/"
+	@echo "  make check      lint and unit tests, under a minute"
+	@echo "  make bench      speed beside nginx's static files and docker-registry"
+	@echo "  make install    PREFIX=/usr DESTDIR="
+	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
+	@echo "  make clean"
+	@echo
+	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG (run), SAN=address|thread (build,"
+	@echo "  test), NGINX_SRC NGINX CC (build), TESTS JOBS (test), PEERS BENCH (bench)"
+
+-include $(wildcard $B/src/*.d $B/fcgi/*.d $B/unit/*.d)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Installs what is missing, by Debian's packages: deps.sh build|test …
+# Says nothing when everything is there.
+
+set -eu
+
+build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev nginx"
+debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
+test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
+      containerd wrk apache2-utils nghttp2-client curl openssl python3
+      binutils procps"
+
+want=
+for set in "$@"; do
+    case $set in
+        build)         want="$want $build" ;;
+        debian-nginx)  want="$want $debian_nginx" ;;
+        test)          want="$want $test" ;;
+        *)             echo "deps.sh: unknown set '$set'" >&2; exit 2 ;;
+    esac
+done
+
+if ! command -v dpkg-query > /dev/null; then
+    echo "deps.sh: no Debian here; install what these packages bring:" $want >&2
+    exit 0
+fi
+
+missing=
+for package in $want; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) in
+        installed) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    sudo=
+elif command -v sudo > /dev/null; then
+    sudo=sudo
+else
+    echo "deps.sh: missing:$missing" >&2
+    echo "deps.sh: install them as root, or install sudo" >&2
+    exit 1
+fi
+
+echo "installing:$missing" >&2
+
+# the list of packages may be old or not there at all
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+    --no-install-recommends $missing > /dev/null 2>&1 && exit 0
+
+$sudo apt-get update -q > /dev/null
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+    --no-install-recommends $missing > /dev/null

@@ -1,0 +1,111 @@
+#!/bin/sh
+# `make run`: nginx and the worker in the foreground, until SIGINT or SIGTERM.
+# Takes LISTEN ROOT RUNDIR CONFIG NGINX WORKER MODULE from the environment.
+
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'run: %s\n' "$*" >&2; exit 1; }
+
+absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$PWD/$1" ;; esac; }
+
+ROOT=$(absolute "$ROOT")
+RUNDIR=$(absolute "$RUNDIR")
+socket=$RUNDIR/registry.sock
+
+[ -x "$NGINX" ] || die "no nginx at '$NGINX': run 'make deps'"
+[ -z "${REDIS:-}" ] || say "run: REDIS is not used by this version: tags are read from disk"
+
+mkdir -p "$ROOT" "$RUNDIR" "$RUNDIR/tmp"
+
+if [ -s "$RUNDIR/nginx.pid" ] && kill -0 "$(cat "$RUNDIR/nginx.pid")" 2> /dev/null; then
+    die "another registry runs with RUNDIR=$RUNDIR (nginx pid $(cat "$RUNDIR/nginx.pid")): stop it, or give this one a RUNDIR of its own"
+fi
+
+rm -f "$socket" "$RUNDIR/nginx.pid"
+
+if [ -n "${CONFIG:-}" ]; then
+    config=$(absolute "$CONFIG")
+    [ -r "$config" ] || die "cannot read CONFIG=$config"
+else
+    config=$RUNDIR/config.yml
+    cat > "$config" << END
+version: 0.1
+log:
+  level: ${REGISTRY_LOG_LEVEL:-info}
+storage:
+  delete:
+    enabled: true
+END
+fi
+
+# conf/nginx.conf with this run's paths
+user=
+[ "$(id -u)" != 0 ] || user="user root;"
+
+sed -e "s|^load_module .*|load_module $MODULE; $user|" \
+    -e "s|/run/nginx.pid|$RUNDIR/nginx.pid|" \
+    -e "s|/var/log/nginx/error.log|$RUNDIR/error.log|" \
+    -e "s|/var/log/nginx/access.log|$RUNDIR/access.log|" \
+    -e "s|/run/nginx-registry/registry.sock|$socket|" \
+    -e "s|listen  127.0.0.1:5000|listen $LISTEN|" \
+    -e "s|/var/lib/registry|$ROOT|" \
+    -e "s|registry_params|$here/registry_params|" \
+    -e "s|^http {|http {\n    client_body_temp_path $RUNDIR/tmp/body;\n    fastcgi_temp_path $RUNDIR/tmp/fastcgi;\n    proxy_temp_path $RUNDIR/tmp/proxy;\n    uwsgi_temp_path $RUNDIR/tmp/uwsgi;\n    scgi_temp_path $RUNDIR/tmp/scgi;|" \
+    "$here/nginx.conf" > "$RUNDIR/nginx.conf"
+
+worker= nginx=
+
+stop() {
+    trap - INT TERM EXIT
+    [ -z "$nginx" ] || kill -QUIT "$nginx" 2> /dev/null || true
+    [ -z "$worker" ] || kill -TERM "$worker" 2> /dev/null || true
+    [ -z "$nginx" ] || wait "$nginx" 2> /dev/null || true
+    [ -z "$worker" ] || wait "$worker" 2> /dev/null || true
+    exit "${1:-0}"
+}
+
+trap 'stop 0' INT TERM
+trap 'stop 1' EXIT
+
+"$WORKER" --config "$config" --root "$ROOT" --socket "$socket" 2>> "$RUNDIR/worker.log" &
+worker=$!
+
+"$NGINX" -p "$RUNDIR" -c "$RUNDIR/nginx.conf" -e "$RUNDIR/error.log" -g 'daemon off;' &
+nginx=$!
+
+url=http://$LISTEN/v2/
+
+# nginx writes its pid when it listens
+tries=0
+until [ -S "$socket" ] && [ -s "$RUNDIR/nginx.pid" ]; do
+    kill -0 "$worker" 2> /dev/null || { tail -3 "$RUNDIR/worker.log" >&2; die "the worker stopped: see $RUNDIR/worker.log"; }
+    kill -0 "$nginx" 2> /dev/null || { tail -3 "$RUNDIR/error.log" >&2; die "nginx stopped: see $RUNDIR/error.log"; }
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || die "not ready after 20 s: see $RUNDIR"
+    sleep 0.1
+done
+
+say "ready: $url"
+say
+say "  images   $ROOT"
+say "  logs     $RUNDIR/error.log, access.log, worker.log"
+say "  access   everybody who reaches $LISTEN may pull, push and delete"
+say
+say "Try it:"
+say
+say "  docker tag alpine $LISTEN/hello"
+say "  docker push $LISTEN/hello"
+say "  docker pull $LISTEN/hello"
+say
+say "Stop with Ctrl-C."
+
+# until one of the two ends by itself
+while kill -0 "$worker" 2> /dev/null && kill -0 "$nginx" 2> /dev/null; do
+    sleep 1 &
+    wait $! 2> /dev/null || true
+done
+
+die "the worker or nginx stopped: see $RUNDIR/worker.log and $RUNDIR/error.log"

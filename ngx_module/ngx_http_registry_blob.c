@@ -1,0 +1,227 @@
+/*
+ * GET and HEAD of a blob: one lstat of the repository's link, then a file of
+ * nginx's own, through its open file cache, with its ranges and conditions.
+ */
+
+#include "ngx_http_registry_module.h"
+
+#include "reg_link.h"
+
+
+static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_str_t *path, ngx_open_file_info_t *of);
+static ngx_int_t ngx_http_registry_blob_headers(ngx_http_request_t *r,
+    const reg_digest_t *digest, off_t size);
+static ngx_int_t ngx_http_registry_blob_send(ngx_http_request_t *r,
+    ngx_str_t *path, ngx_open_file_info_t *of);
+
+
+ngx_int_t
+ngx_http_registry_blob_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_str_t                  path;
+    ngx_open_file_info_t       of;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_registry_blob_open(r, ctx, &path, &of);
+
+    if (rc == NGX_DECLINED) {
+
+        /* the worker says why, in the registry's words */
+
+        return clcf->handler ? clcf->handler(r) : NGX_HTTP_NOT_FOUND;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_registry_blob_headers(r, &ctx->target.digest, of.size)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_blob_send(r, &path, &of);
+}
+
+
+/* NGX_DECLINED: the repository does not have it. */
+
+static ngx_int_t
+ngx_http_registry_blob_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_str_t *path, ngx_open_file_info_t *of)
+{
+    reg_path_t                     p;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* never from a cache: a delete is seen at once by every process */
+
+    reg_layout_layer(&p, &rlcf->store->v2, &ctx->target.name,
+                     &ctx->target.digest);
+
+    if (!reg_link_looks_like(p.text, &ctx->target.digest)) {
+        return NGX_DECLINED;
+    }
+
+    reg_layout_blob(&p, &rlcf->store->v2, &ctx->target.digest);
+
+    path->len = p.len;
+    path->data = ngx_pnalloc(r->pool, p.len + 1);
+    if (path->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(path->data, p.text, p.len + 1);
+
+    ngx_memzero(of, sizeof(ngx_open_file_info_t));
+
+    of->read_ahead = clcf->read_ahead;
+    of->directio = clcf->directio;
+    of->valid = clcf->open_file_cache_valid;
+    of->min_uses = clcf->open_file_cache_min_uses;
+    of->errors = clcf->open_file_cache_errors;
+    of->events = clcf->open_file_cache_events;
+
+#if (NGX_HAVE_OPENAT)
+    /* the file itself must be one: a symbolic link could lead out of ROOT */
+    of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
+    of->disable_symlinks_from = path->len - (sizeof("/data") - 1);
+#endif
+
+    if (ngx_open_cached_file(clcf->open_file_cache, path, of, r->pool)
+        != NGX_OK)
+    {
+        if (of->err == 0) {
+            return NGX_ERROR;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, of->err,
+                      "%s \"%V\" failed: the repository links to it",
+                      of->failed, path);
+        return NGX_DECLINED;
+    }
+
+    if (!of->is_file) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"%V\" is not a regular file", path);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_headers(ngx_http_request_t *r,
+    const reg_digest_t *digest, off_t size)
+{
+    u_char           *p;
+    reg_str_t         text;
+    ngx_table_elt_t  *etag;
+
+    text = reg_digest_str(digest);
+
+    p = ngx_pnalloc(r->pool, text.len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    p[0] = '"';
+    ngx_memcpy(p + 1, text.data, text.len);
+    p[text.len + 1] = '"';
+
+    etag = ngx_list_push(&r->headers_out.headers);
+    if (etag == NULL) {
+        return NGX_ERROR;
+    }
+
+    etag->hash = 1;
+#if (nginx_version >= 1023000)
+    etag->next = NULL;
+#endif
+    ngx_str_set(&etag->key, "ETag");
+    etag->value.data = p;
+    etag->value.len = text.len + 2;
+
+    r->headers_out.etag = etag;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = size;
+
+    ngx_str_set(&r->headers_out.content_type, "application/octet-stream");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    r->allow_ranges = 1;
+
+    if (ngx_http_registry_header(r, "Docker-Content-Digest",
+                                 (char *) p + 1, text.len) != NGX_OK
+        || ngx_http_registry_header(r, "Cache-Control",
+                                    "max-age=31536000, immutable",
+                                    sizeof("max-age=31536000, immutable") - 1)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_header_common(r);
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_send(ngx_http_request_t *r, ngx_str_t *path,
+    ngx_open_file_info_t *of)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
+    /* all that is needed, before the header leaves */
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->file = ngx_pcalloc(r->pool, sizeof(ngx_file_t));
+    if (b->file == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->file_pos = 0;
+    b->file_last = of->size;
+
+    b->in_file = b->file_last ? 1 : 0;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    b->file->fd = of->fd;
+    b->file->name = *path;
+    b->file->log = r->connection->log;
+    b->file->directio = of->is_directio;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

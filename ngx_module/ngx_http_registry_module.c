@@ -1,0 +1,424 @@
+#include "ngx_http_registry_module.h"
+
+
+#define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (1024 * 1024)
+#define NGX_HTTP_REGISTRY_MIN_FREE       (64 * 1024 * 1024)
+
+
+static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
+static ngx_http_handler_pt ngx_http_registry_route(ngx_http_request_t *r,
+    reg_target_t *target);
+static ngx_uint_t ngx_http_registry_whole_blob(ngx_http_request_t *r);
+
+static ngx_int_t ngx_http_registry_root_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+static ngx_int_t ngx_http_registry_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_registry_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_registry_thread_pool(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
+    void *data);
+
+
+static ngx_conf_post_t  ngx_http_registry_buffer_post = {
+    ngx_http_registry_check_buffer
+};
+
+
+static ngx_command_t  ngx_http_registry_commands[] = {
+
+    { ngx_string("registry"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_upload_buffer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upload_buffer),
+      &ngx_http_registry_buffer_post },
+
+    { ngx_string("registry_min_free"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, min_free),
+      NULL },
+
+    { ngx_string("registry_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_thread_pool,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_registry_module_ctx = {
+    ngx_http_registry_preconfiguration,    /* preconfiguration */
+    ngx_http_registry_postconfiguration,   /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_registry_create_loc_conf,     /* create location configuration */
+    ngx_http_registry_merge_loc_conf       /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_registry_module = {
+    NGX_MODULE_V1,
+    &ngx_http_registry_module_ctx,         /* module context */
+    ngx_http_registry_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_variable_t  ngx_http_registry_vars[] = {
+
+    { ngx_string("registry_root"), NULL, ngx_http_registry_root_variable,
+      0, 0, 0 },
+
+      ngx_http_null_variable
+};
+
+
+/* Every request of a registry's location comes by here once. */
+
+static ngx_int_t
+ngx_http_registry_handler(ngx_http_request_t *r)
+{
+    reg_target_t                   target;
+    ngx_http_handler_pt            handler;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->store == NULL || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+#if (NGX_HTTP_GZIP)
+    /* a compressed body would lose its Content-Length and its digest */
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+#endif
+
+    handler = ngx_http_registry_route(r, &target);
+
+    if (handler == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->target = target;
+    ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
+
+    r->content_handler = handler;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_http_handler_pt
+ngx_http_registry_route(ngx_http_request_t *r, reg_target_t *target)
+{
+    size_t       i;
+    reg_error_t  err = REG_ERROR_INIT;
+
+    static const struct {
+        ngx_uint_t             methods;
+        reg_target_kind_t      kind;
+        ngx_uint_t           (*also)(ngx_http_request_t *r);
+        ngx_http_handler_pt    handler;
+    } routes[] = {
+
+        { NGX_HTTP_GET|NGX_HTTP_HEAD, REG_TARGET_BLOB, NULL,
+          ngx_http_registry_blob_handler },
+
+        { NGX_HTTP_PATCH|NGX_HTTP_PUT, REG_TARGET_UPLOAD, NULL,
+          ngx_http_registry_upload_handler },
+
+        { NGX_HTTP_POST, REG_TARGET_UPLOADS, ngx_http_registry_whole_blob,
+          ngx_http_registry_upload_handler },
+    };
+
+    /* what cannot be parsed is refused by the worker, with a reason */
+
+    if (reg_target_parse(target, ngx_http_registry_str(&r->uri),
+                         ngx_http_registry_str(&r->unparsed_uri), &err)
+        == -1)
+    {
+        return NULL;
+    }
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (target->kind == routes[i].kind && (r->method & routes[i].methods)
+            && (routes[i].also == NULL || routes[i].also(r)))
+        {
+            return routes[i].handler;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* A POST that brings a whole blob with it.  One without a body only says what
+ * will come: that starts a session, which is the worker's. */
+
+static ngx_uint_t
+ngx_http_registry_whole_blob(ngx_http_request_t *r)
+{
+    char          value[REG_QUERY_VALUE_MAX];
+    reg_str_t     query = ngx_http_registry_str(&r->args);
+    reg_digest_t  digest;
+
+    if (reg_query_get(query, "mount", value, sizeof(value)) != 0
+        || reg_query_get(query, "digest", value, sizeof(value)) != 1)
+    {
+        return 0;
+    }
+
+    return r->headers_in.chunked || r->headers_in.content_length_n > 0
+           || (reg_digest_parse(&digest, reg_str_from(value)) == 0
+               && reg_digest_is_empty(&digest));
+}
+
+
+static ngx_int_t
+ngx_http_registry_root_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->store == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = rlcf->root.data;
+    v->len = rlcf->root.len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_preconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_registry_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_registry_handler;
+
+    return ngx_http_registry_error_init(cf);
+}
+
+
+static void *
+ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_registry_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->root = { 0, NULL };
+     */
+
+    conf->store = NGX_CONF_UNSET_PTR;
+    conf->thread_pool = NGX_CONF_UNSET_PTR;
+    conf->upload_buffer = NGX_CONF_UNSET_SIZE;
+    conf->min_free = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_registry_loc_conf_t *prev = parent;
+    ngx_http_registry_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_ptr_value(conf->store, prev->store, NULL);
+    ngx_conf_merge_str_value(conf->root, prev->root, "");
+    ngx_conf_merge_ptr_value(conf->thread_pool, prev->thread_pool, NULL);
+    ngx_conf_merge_size_value(conf->upload_buffer, prev->upload_buffer,
+                              NGX_HTTP_REGISTRY_UPLOAD_BUFFER);
+    ngx_conf_merge_off_value(conf->min_free, prev->min_free,
+                             NGX_HTTP_REGISTRY_MIN_FREE);
+
+    if (conf->store == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    conf->store->min_free = conf->min_free;
+
+    if (conf->thread_pool == NULL) {
+        conf->thread_pool = ngx_thread_pool_add(cf, NULL);
+        if (conf->thread_pool == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    /* what a registry's location needs and people forget */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    clcf->absolute_redirect = 0;
+
+    if (clcf->client_max_body_size == 1024 * 1024) {
+
+        /* nginx's default: nobody means it for a registry */
+        clcf->client_max_body_size = 0;
+
+    } else if (clcf->client_max_body_size != 0) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"client_max_body_size %O\" limits the layers "
+                           "that can be pushed to the registry in \"%V\"",
+                           clcf->client_max_body_size, &clcf->name);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t *rlcf = conf;
+
+    ngx_str_t    *value;
+    reg_error_t   err = REG_ERROR_INIT;
+
+    if (rlcf->store != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->store = NULL;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->root = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &rlcf->root, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->store = ngx_palloc(cf->pool, sizeof(reg_store_t));
+    if (rlcf->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (reg_store_init(rlcf->store, ngx_http_registry_str(&rlcf->root), &err)
+        == -1)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\": %s", &cmd->name,
+                           err.message);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->thread_pool != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    rlcf->thread_pool = ngx_thread_pool_add(cf, &value[1]);
+
+    return rlcf->thread_pool == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *size = data;
+
+    if (*size < 4096 || *size > 64 * 1024 * 1024) {
+        return "must be between 4k and 64m";
+    }
+
+    return NGX_CONF_OK;
+}

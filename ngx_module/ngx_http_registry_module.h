@@ -1,0 +1,154 @@
+/*
+ * The nginx side of the registry: everything that moves a blob's bytes.
+ *
+ * A request in a location with `registry ROOT;` is looked at once, before the
+ * content phase.  What the module can finish, it takes over:
+ *
+ *     GET, HEAD   a blob that is there           ngx_http_registry_blob.c
+ *     PATCH, PUT  the bytes of an upload         ngx_http_registry_upload.c
+ *     POST        a blob in a single request     the same
+ *
+ * Anything else stays with the location's own content handler, which is
+ * fastcgi_pass to the worker: manifests, tags, refusals.
+ *
+ * The event loop never waits for a write, a hash or a sync: those run in the
+ * thread pool, through ngx_http_registry_task.c, which is the only bridge.
+ */
+
+#ifndef NGX_HTTP_REGISTRY_MODULE_H
+#define NGX_HTTP_REGISTRY_MODULE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include <ngx_thread_pool.h>
+
+#if !(NGX_THREADS)
+#error "the registry module needs an nginx that is built --with-threads"
+#endif
+
+#include "reg_query.h"
+#include "reg_range.h"
+#include "reg_target.h"
+#include "reg_upload.h"
+
+
+typedef struct {
+    ngx_str_t                    root;
+    reg_store_t                 *store;          /* NULL: registry off */
+    ngx_thread_pool_t           *thread_pool;
+    size_t                       upload_buffer;
+    off_t                        min_free;
+} ngx_http_registry_loc_conf_t;
+
+
+typedef struct ngx_http_registry_job_s  ngx_http_registry_job_t;
+
+
+/* What an upload's request does in the thread pool, one leg at a time.  It is
+ * not of the request's pool: when the client goes away, the last leg (suspend)
+ * runs after the request is gone. */
+struct ngx_http_registry_job_s {
+    ngx_thread_task_t            task;
+    ngx_http_request_t          *request;        /* NULL: detached */
+
+    reg_store_t                 *store;
+    reg_target_t                 target;
+    reg_upload_t                 upload;
+    reg_error_t                  error;
+
+    reg_digest_t                 digest;         /* PUT, POST */
+    reg_range_t                  range;          /* Content-Range */
+    int64_t                      length;         /* Content-Length, or -1 */
+    int64_t                      received;       /* of this request */
+    int64_t                      offset;         /* of the upload, for Range */
+
+    ngx_chain_t                 *in;             /* the leg's bytes */
+
+    unsigned                     create:1;       /* the session is ours */
+    unsigned                     has_range:1;
+    unsigned                     opened:1;
+    unsigned                     last:1;         /* the body ends here */
+    unsigned                     commit:1;       /* and then becomes a blob */
+    unsigned                     done:1;
+};
+
+
+typedef struct {
+    reg_target_t                 target;
+
+    /* an upload under way */
+    ngx_http_registry_job_t     *job;
+    ngx_thread_pool_t           *thread_pool;
+    ngx_buf_t                   *spare;          /* empty, or NULL */
+    ngx_buf_t                   *in_flight;      /* the job reads it */
+    ngx_uint_t                   busy;           /* a leg is out */
+
+    /* a response of nginx's own that leaves as JSON */
+    ngx_buf_t                   *json;
+    ngx_uint_t                   replaced;
+} ngx_http_registry_ctx_t;
+
+
+extern ngx_module_t  ngx_http_registry_module;
+
+
+/* blob: sends it, or leaves the request to the worker. */
+ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
+
+/* upload: takes the body in and answers. */
+ngx_int_t ngx_http_registry_upload_handler(ngx_http_request_t *r);
+
+/* task: sends the job of ctx to the thread pool; when it is back, the
+ * request's write_event_handler runs.  The request is held meanwhile. */
+ngx_int_t ngx_http_registry_task_post(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+/* task: what runs there.  Public for nobody else than task.c and upload.c. */
+void ngx_http_registry_upload_leg(ngx_http_registry_job_t *job);
+
+/* task: lets the job go.  A session that is open is suspended in the thread
+ * pool, without the request. */
+void ngx_http_registry_task_release(ngx_http_registry_job_t *job,
+    ngx_thread_pool_t *tp);
+
+/* buffer: memory for an upload's bytes, given back with the request's pool and
+ * kept for the next one. */
+ngx_buf_t *ngx_http_registry_buffer(ngx_http_request_t *r, size_t size);
+
+/* reply: a header; both strings must live as long as the request. */
+ngx_int_t ngx_http_registry_header(ngx_http_request_t *r, const char *name,
+    const char *value, size_t len);
+
+/* reply: the same, with a copy of what is formatted. */
+ngx_int_t ngx_http_registry_header_format(ngx_http_request_t *r,
+    const char *name, const char *fmt, ...);
+
+/* reply: the headers that every answer of the registry has. */
+ngx_int_t ngx_http_registry_header_common(ngx_http_request_t *r);
+
+/* reply: a response without a body. */
+ngx_int_t ngx_http_registry_reply_empty(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/* reply: the error as status and JSON; logs it once. */
+ngx_int_t ngx_http_registry_reply_error(ngx_http_request_t *r,
+    const reg_error_t *err);
+
+/* reply: the JSON body of an error, in the request's pool; NULL without
+ * memory. */
+ngx_buf_t *ngx_http_registry_error_body(ngx_http_request_t *r,
+    const reg_error_t *err);
+
+/* error: installs the filters. */
+ngx_int_t ngx_http_registry_error_init(ngx_conf_t *cf);
+
+
+static ngx_inline reg_str_t
+ngx_http_registry_str(const ngx_str_t *s)
+{
+    return (reg_str_t) { s->len, (const char *) s->data };
+}
+
+
+#endif /* NGX_HTTP_REGISTRY_MODULE_H */

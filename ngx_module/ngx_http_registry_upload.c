@@ -1,0 +1,598 @@
+/*
+ * The bytes of an upload: PATCH, PUT, and POST of a whole blob.
+ *
+ *     body ──▶ buffer A ──▶ leg (append)  ┐ in the thread pool
+ *              buffer B ◀── body          ┘ at the same time
+ *                 …
+ *              last    ──▶ leg (append, then suspend or commit) ──▶ answer
+ *
+ * The body is read unbuffered.  When the job is idle, what has arrived is
+ * handed to it as one leg, and nginx goes on reading into the other buffer:
+ * the socket, the hash and the disk overlap.  With both buffers full, reading
+ * stops, and TCP holds the client.
+ *
+ * HTTP/2 and HTTP/3 account for their flow control by the one buffer they
+ * have, so there the bytes are copied out of it.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_int_t ngx_http_registry_upload_prepare(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+static ngx_str_t *ngx_http_registry_content_range(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+static void ngx_http_registry_upload_cleanup(void *data);
+static void ngx_http_registry_upload_start(ngx_http_request_t *r);
+static void ngx_http_registry_upload_run(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_swap(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_copy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_give_back(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_finish(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+
+static int ngx_http_registry_leg_open(ngx_http_registry_job_t *job);
+static int ngx_http_registry_leg_append(ngx_http_registry_job_t *job);
+static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
+
+
+ngx_int_t
+ngx_http_registry_upload_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_job_t       *job;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    job = ngx_calloc(sizeof(ngx_http_registry_job_t), r->connection->log);
+
+    if (cln == NULL || job == NULL) {
+        ngx_free(job);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    job->request = r;
+    job->store = rlcf->store;
+    job->target = ctx->target;
+    job->upload.fd = -1;
+
+    ctx->job = job;
+    ctx->thread_pool = rlcf->thread_pool;
+
+    cln->handler = ngx_http_registry_upload_cleanup;
+    cln->data = ctx;
+
+    if (ngx_http_registry_upload_prepare(r, job) != NGX_OK) {
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc : ngx_http_registry_upload_refuse(r, job);
+    }
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_registry_upload_start);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+/* What the request line and the header say. */
+
+static ngx_int_t
+ngx_http_registry_upload_prepare(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job)
+{
+    char        value[REG_QUERY_VALUE_MAX];
+    ngx_str_t  *range;
+
+    job->length = r->headers_in.chunked ? -1 : r->headers_in.content_length_n;
+    job->create = (job->target.kind == REG_TARGET_UPLOADS);
+    job->commit = (r->method != NGX_HTTP_PATCH);
+
+    if (job->create) {
+        job->target.uuid[0] = '\0';
+    }
+
+    if (job->commit
+        && (reg_query_get(ngx_http_registry_str(&r->args), "digest", value,
+                          sizeof(value)) != 1
+            || reg_digest_parse(&job->digest, reg_str_from(value)) == -1))
+    {
+        reg_error_detail(&job->error, "digest", reg_str_from(value));
+        (void) reg_error_set(&job->error, REG_DIGEST_INVALID,
+                             "the digest parameter is missing or is not a "
+                             "digest: add digest=sha256: and 64 lower-case "
+                             "hexadecimal digits to the Location");
+        return NGX_ERROR;
+    }
+
+    range = ngx_http_registry_content_range(r);
+
+    if (range == NULL) {
+        return NGX_OK;
+    }
+
+    job->has_range = 1;
+
+    return reg_range_parse(&job->range, ngx_http_registry_str(range),
+                           job->length, &job->error) == -1
+           ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_str_t *
+ngx_http_registry_content_range(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("Content-Range");
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == name.len
+                && ngx_strncasecmp(h[i].key.data, name.data, name.len) == 0)
+            {
+                return &h[i].value;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Before the first byte: one stat, so that a client learns where it is. */
+
+static ngx_int_t
+ngx_http_registry_upload_refuse(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job)
+{
+    reg_error_t  unknown = REG_ERROR_INIT;
+
+    if (!job->create
+        && reg_upload_stat(job->store, &job->target.name, job->target.uuid,
+                           &job->offset, &unknown) == -1)
+    {
+        job->error = unknown;
+    }
+
+    if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_reply_error(r, &job->error);
+}
+
+
+static void
+ngx_http_registry_upload_cleanup(void *data)
+{
+    ngx_http_registry_ctx_t *ctx = data;
+
+    ngx_http_registry_task_release(ctx->job, ctx->thread_pool);
+}
+
+
+static void
+ngx_http_registry_upload_start(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_registry_upload_run;
+    r->write_event_handler = ngx_http_registry_upload_run;
+
+    ngx_http_registry_upload_run(r);
+}
+
+
+/* Entered by every event of the request: bytes to read, a leg that is back. */
+
+static void
+ngx_http_registry_upload_run(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (!ctx->busy) {
+        ngx_http_registry_upload_give_back(r, ctx);
+
+        if (ctx->job->done || ctx->job->error.code != REG_OK) {
+            ngx_http_registry_upload_finish(r, ctx);
+            return;
+        }
+    }
+
+    if (r->reading_body) {
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ngx_http_finalize_request(r, rc);
+            return;
+        }
+    }
+
+    if (!r->reading_body) {
+
+        /* a client that goes away now has said all: the upload goes on */
+
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    if (ctx->busy || (r->reading_body && r->request_body->bufs == NULL)) {
+        return;
+    }
+
+    if (ngx_http_registry_upload_take(r, ctx) != NGX_OK
+        || ngx_http_registry_task_post(r, ctx) != NGX_OK)
+    {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+}
+
+
+/* Gives the job what has arrived. */
+
+static ngx_int_t
+ngx_http_registry_upload_take(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (!r->reading_body) {
+
+        /* nothing more will be read: the bytes stay where they are */
+
+        ctx->job->in = r->request_body->bufs;
+        ctx->job->last = 1;
+        r->request_body->bufs = NULL;
+
+        return NGX_OK;
+    }
+
+    return r->http_version <= NGX_HTTP_VERSION_11
+           ? ngx_http_registry_upload_swap(r, ctx)
+           : ngx_http_registry_upload_copy(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_spare(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (ctx->spare == NULL) {
+        rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+        ctx->spare = ngx_http_registry_buffer(r, rlcf->upload_buffer);
+    }
+
+    return ctx->spare == NULL ? NGX_ERROR : NGX_OK;
+}
+
+
+/* The job gets the buffer itself, and nginx another one to read into.  All of
+ * the old one has been through the body filters: its pos is its last. */
+
+static ngx_int_t
+ngx_http_registry_upload_swap(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_request_body_t       *rb = r->request_body;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    /* the first one is nginx's own, and small */
+
+    ctx->in_flight = (size_t) (rb->buf->end - rb->buf->start)
+                     >= rlcf->upload_buffer ? rb->buf : NULL;
+    rb->buf = ctx->spare;
+    ctx->spare = NULL;
+
+    ctx->job->in = rb->bufs;
+    rb->bufs = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_copy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t                    n;
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb = r->request_body;
+
+    if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b = ctx->spare;
+    ctx->spare = NULL;
+    ctx->in_flight = b;
+
+    cl->buf = b;
+    cl->next = NULL;
+    ctx->job->in = cl;
+
+    while (rb->bufs && b->last < b->end) {
+        cl = rb->bufs;
+        n = ngx_min(cl->buf->last - cl->buf->pos, b->end - b->last);
+
+        b->last = ngx_cpymem(b->last, cl->buf->pos, n);
+        cl->buf->pos += n;
+
+        if (cl->buf->pos == cl->buf->last) {
+            rb->bufs = cl->next;
+            ngx_free_chain(r->pool, cl);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* A leg is back: its bytes are on disk, its buffer is free. */
+
+static void
+ngx_http_registry_upload_give_back(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_chain_t  *cl;
+
+    while (ctx->job->in) {
+        cl = ctx->job->in;
+        ctx->job->in = cl->next;
+
+        cl->buf->pos = cl->buf->last;    /* nginx recycles it by this */
+        ngx_free_chain(r->pool, cl);
+    }
+
+    if (ctx->in_flight) {
+        ctx->in_flight->pos = ctx->in_flight->start;
+        ctx->in_flight->last = ctx->in_flight->start;
+
+        ctx->spare = ctx->in_flight;
+        ctx->in_flight = NULL;
+    }
+}
+
+
+static void
+ngx_http_registry_upload_finish(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_job_t  *job = ctx->job;
+
+    if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else if (job->error.code != REG_OK) {
+        rc = ngx_http_registry_reply_error(r, &job->error);
+
+    } else {
+        rc = ngx_http_registry_reply_empty(r, job->commit ? NGX_HTTP_CREATED
+                                                       : NGX_HTTP_ACCEPTED);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_headers(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job)
+{
+    const char  *name = job->target.name.text;
+
+    if (job->error.code == REG_OK && job->commit) {
+        if (ngx_http_registry_header_format(r, "Location", "/v2/%s/blobs/%s",
+                                            name, job->digest.text)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_registry_header_format(r, "Docker-Content-Digest",
+                                               "%s", job->digest.text);
+    }
+
+    /* an error: the session is told only if there is one to go on with */
+
+    if (job->create
+        || (job->error.code != REG_OK
+            && job->error.code != REG_RANGE_INVALID
+            && job->error.code != REG_SIZE_INVALID))
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_registry_header_format(r, "Location",
+                                        "/v2/%s/blobs/uploads/%s", name,
+                                        job->target.uuid) != NGX_OK
+        || ngx_http_registry_header_format(r, "Docker-Upload-UUID", "%s",
+                                           job->target.uuid) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_header_format(r, "Range", "0-%L",
+                                           job->offset > 0 ? job->offset - 1
+                                                           : 0);
+}
+
+
+/* ---- in the thread pool -------------------------------------------------- */
+
+
+void
+ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+
+    if (ngx_http_registry_leg_open(job) == 0
+        && ngx_http_registry_leg_append(job) == 0)
+    {
+        (void) ngx_http_registry_leg_end(job);      /* job->error says */
+    }
+
+    if (job->error.code == REG_OK) {
+        return;
+    }
+
+    /* a failed session waits for its next request; one of a single POST is
+     * known to nobody */
+
+    if (job->upload.fd != -1) {
+        job->offset = job->upload.offset;
+        (void) reg_upload_suspend(&job->upload, &err);  /* the state is a
+                                                           hint */
+    }
+
+    if (job->create && job->target.uuid[0] != '\0') {
+        err = (reg_error_t) REG_ERROR_INIT;
+        (void) reg_upload_cancel(job->store, &job->target.name,
+                                 job->target.uuid, &err);   /* else purged */
+    }
+
+    job->done = 1;
+}
+
+
+static int
+ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
+{
+    reg_error_t         *err = &job->error;
+    const reg_digest_t  *want = job->commit ? &job->digest : NULL;
+
+    if (job->opened) {
+        return 0;
+    }
+
+    if (reg_store_room(job->store, job->length > 0 ? job->length : 0, err)
+        == -1)
+    {
+        return -1;
+    }
+
+    if (job->create
+        && reg_upload_create(job->store, &job->target.name, job->digest.alg,
+                             job->target.uuid, err) == -1)
+    {
+        return -1;
+    }
+
+    if (reg_upload_open(&job->upload, job->store, &job->target.name,
+                        job->target.uuid, want, err) == -1)
+    {
+        return -1;
+    }
+
+    job->opened = 1;
+    job->offset = job->upload.offset;
+
+    if (job->has_range && job->range.first != job->upload.offset) {
+        return reg_error_set(err, REG_RANGE_INVALID, NULL);
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
+{
+    size_t        len;
+    ngx_chain_t  *cl;
+
+    for (cl = job->in; cl; cl = cl->next) {
+        len = cl->buf->last - cl->buf->pos;
+
+        if (cl->buf->in_file) {
+            return reg_error_set(&job->error, REG_UNKNOWN,
+                                 "another module of nginx has read the body "
+                                 "(mirror_request_body?): it must not");
+        }
+
+        if (job->has_range
+            && (int64_t) len > job->range.last + 1 - job->upload.offset)
+        {
+            return reg_error_set(&job->error, REG_SIZE_INVALID,
+                                 "the chunk is longer than its Content-Range");
+        }
+
+        if (reg_upload_append(&job->upload, cl->buf->pos, len, &job->error)
+            == -1)
+        {
+            return -1;
+        }
+    }
+
+    /* the guard for bodies whose length nobody told */
+
+    if (job->in && !job->last) {
+        return reg_store_room(job->store, 0, &job->error);
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_http_registry_leg_end(ngx_http_registry_job_t *job)
+{
+    job->offset = job->upload.offset;
+
+    if (!job->last) {
+        return 0;
+    }
+
+    if (job->request && job->has_range
+        && job->upload.offset != job->range.last + 1)
+    {
+        return reg_error_set(&job->error, REG_SIZE_INVALID,
+                             "the chunk is shorter than its Content-Range");
+    }
+
+    if ((job->commit ? reg_upload_commit(&job->upload, &job->digest,
+                                         &job->error)
+                     : reg_upload_suspend(&job->upload, &job->error)) == -1)
+    {
+        return -1;
+    }
+
+    job->done = 1;
+
+    return 0;
+}

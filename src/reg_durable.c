@@ -1,0 +1,754 @@
+#include "reg_durable.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+
+#define REG_DURABLE_FILE_MODE  0644
+#define REG_DURABLE_DIR_MODE   0755
+
+/* how often a rename is tried again when gc or a delete removes the directory
+ * that was just made for it */
+#define REG_DURABLE_RETRIES    8
+
+/* deeper than anything that the layout has below an upload or a tag */
+#define REG_DURABLE_DEPTH      8
+
+
+void
+reg_durable_init(reg_durable_t *t, reg_store_t *store)
+{
+    t->store = store;
+    t->nfiles = 0;
+    t->files = NULL;
+    t->ndirs = 0;
+    t->nmarks = 0;
+}
+
+
+/* ---- directories whose entry is known to be durable ---------------------- */
+
+
+/* A number for a directory that no other one ever has, 0 if the file system
+ * cannot tell. */
+static uint64_t
+reg_durable_identity(int fd)
+{
+    struct statx  sx;
+    uint64_t      h = 0xcbf29ce484222325u;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &sx) == -1
+        || (sx.stx_mask & STATX_BTIME) == 0)
+    {
+        return 0;
+    }
+
+    const uint64_t  words[] = {
+        makedev(sx.stx_dev_major, sx.stx_dev_minor), sx.stx_ino,
+        (uint64_t) sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+
+    return h | 1;
+}
+
+
+static bool
+reg_durable_known(reg_store_t *store, uint64_t id)
+{
+    return id != 0 && atomic_load_explicit(&store->dirs[id % REG_STORE_DIRS],
+                                           memory_order_relaxed) == id;
+}
+
+
+static void
+reg_durable_know(reg_store_t *store, uint64_t id)
+{
+    if (id != 0) {
+        atomic_store_explicit(&store->dirs[id % REG_STORE_DIRS], id,
+                              memory_order_relaxed);
+    }
+}
+
+
+/* ---- barriers ------------------------------------------------------------ */
+
+
+static int
+reg_durable_fsync(reg_store_t *store, int fd, const char *path,
+    reg_error_t *err)
+{
+    int  rc;
+
+    /* only EINTR is tried again: after any other failure the kernel may have
+     * dropped the pages, and a second fsync would lie */
+    do {
+        rc = store->sys->fsync(fd);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc == 0 ? 0
+                   : reg_error_sys(err, errno, REG_UNKNOWN, "fsync", path);
+}
+
+
+static int
+reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
+{
+    int  rc = 0;
+
+    for (size_t i = 0; i < t->ndirs; i++) {
+        if (rc == 0) {
+            rc = reg_durable_fsync(t->store, t->dirs[i].fd,
+                                   "a directory of the transaction", err);
+        }
+
+        (void) close(t->dirs[i].fd);    /* was only read */
+    }
+
+    for (size_t i = 0; rc == 0 && i < t->nmarks; i++) {
+        reg_durable_know(t->store, t->marks[i]);
+    }
+
+    t->ndirs = 0;
+    t->nmarks = 0;
+
+    return rc;
+}
+
+
+/* Takes over a descriptor of a directory that the next barrier syncs. */
+static int
+reg_durable_add_dir(reg_durable_t *t, int fd, reg_error_t *err)
+{
+    struct stat  st;
+
+    if (fstat(fd, &st) == -1) {
+        (void) close(fd);
+        return reg_error_sys(err, errno, REG_UNKNOWN, "fstat", "directory");
+    }
+
+    /* full: synced now, which is only earlier than need be */
+    if ((t->ndirs == REG_DURABLE_SYNCS || t->nmarks == REG_DURABLE_SYNCS)
+        && reg_durable_sync_dirs(t, err) == -1)
+    {
+        (void) close(fd);
+        return -1;
+    }
+
+    for (size_t i = 0; i < t->ndirs; i++) {
+        if (t->dirs[i].ino == st.st_ino && t->dirs[i].dev == st.st_dev) {
+            (void) close(fd);
+            return 0;
+        }
+    }
+
+    t->dirs[t->ndirs++] = (reg_durable_dir_t) { fd, st.st_dev, st.st_ino };
+    return 0;
+}
+
+
+/* ---- directories --------------------------------------------------------- */
+
+
+static int
+reg_durable_open_dir(reg_store_t *store, const char *path)
+{
+    return store->sys->open(path, O_RDONLY | O_DIRECTORY, 0);
+}
+
+
+/* Opens dir, making it and its parents if need be. */
+static int
+reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
+    reg_error_t *err)
+{
+    reg_path_t  path = *dir;
+    size_t      depth = 0;
+    int         fd;
+
+    fd = reg_durable_open_dir(store, dir->text);
+
+    if (fd != -1 || errno != ENOENT) {
+        return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                             dir->text);
+    }
+
+    /* upwards to what exists, then down again */
+    for ( ;; ) {
+        if (store->sys->mkdir(path.text, REG_DURABLE_DIR_MODE) == 0
+            || errno == EEXIST)
+        {
+            if (depth == 0) {
+                break;
+            }
+
+            depth--;
+            path.text[path.len] = '/';
+            path.len += strlen(path.text + path.len);
+            continue;
+        }
+
+        if (errno != ENOENT || path.len <= 1) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "mkdir", path.text);
+        }
+
+        reg_path_parent(&path);
+        depth++;
+    }
+
+    fd = reg_durable_open_dir(store, dir->text);
+
+    return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                         dir->text);
+}
+
+
+int
+reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+{
+    int  fd = reg_durable_make_dir(store, dir, err);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    (void) close(fd);
+    return 0;
+}
+
+
+/* Makes dir, and stages the sync of every directory on the way to it whose
+ * next entry is not known to be durable (D3). */
+static int
+reg_durable_need_dir(reg_durable_t *t, const reg_path_t *dir, reg_error_t *err)
+{
+    reg_path_t  path = *dir;
+    uint64_t    id, above;
+    int         fd = reg_durable_make_dir(t->store, dir, err);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    id = reg_durable_identity(fd);
+    (void) close(fd);                   /* was only read */
+
+    while (!reg_durable_known(t->store, id) && path.len > t->store->v2.len) {
+        reg_path_parent(&path);
+        fd = reg_durable_open_dir(t->store, path.text);
+
+        if (fd == -1) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
+        }
+
+        above = reg_durable_identity(fd);
+
+        if (reg_durable_add_dir(t, fd, err) == -1) {
+            return -1;
+        }
+
+        t->marks[t->nmarks++] = id;
+        id = above;
+    }
+
+    return 0;
+}
+
+
+/* ---- files --------------------------------------------------------------- */
+
+
+int
+reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
+    int64_t offset, const char *path, reg_error_t *err)
+{
+    const char  *p = data;
+
+    while (len > 0) {
+        ssize_t  n = store->sys->pwrite(fd, p, len, (off_t) offset);
+
+        if (n == -1) {
+            if (errno == EINTR) {
+                continue;
+            }
+
+            return reg_error_sys(err, errno, REG_UNKNOWN, "write", path);
+        }
+
+        p += n;
+        len -= (size_t) n;
+        offset += n;
+    }
+
+    return 0;
+}
+
+
+static reg_durable_file_t *
+reg_durable_stage(reg_durable_t *t, int rank, const reg_path_t *to,
+    reg_error_t *err)
+{
+    reg_durable_file_t  *files;
+
+    assert(rank >= 0 && rank < REG_DURABLE_RANKS);
+
+    files = realloc(t->files, (t->nfiles + 1) * sizeof(*files));
+    if (files == NULL) {
+        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "stage", to->text);
+        return NULL;
+    }
+
+    t->files = files;
+    files += t->nfiles++;
+
+    files->rank = rank;
+    files->fd = -1;
+    files->owned = true;
+    files->from.len = 0;
+    files->from.text[0] = '\0';
+    files->to = *to;
+
+    return files;
+}
+
+
+static int
+reg_durable_stage_dir(reg_durable_t *t, const reg_durable_file_t *file,
+    reg_error_t *err)
+{
+    reg_path_t  dir = file->to;
+
+    reg_path_parent(&dir);
+    return reg_durable_need_dir(t, &dir, err);
+}
+
+
+/* Opens what is at path if it is a regular file with exactly this content. */
+static int
+reg_durable_open_same(reg_store_t *store, const char *path, reg_str_t content)
+{
+    struct stat  st;
+    char         chunk[4096];
+    size_t       done = 0;
+    int          fd;
+
+    fd = store->sys->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd == -1) {
+        return -1;
+    }
+
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || (size_t) st.st_size != content.len)
+    {
+        (void) close(fd);
+        return -1;
+    }
+
+    while (done < content.len) {
+        ssize_t  n = pread(fd, chunk, sizeof(chunk), (off_t) done);
+
+        if (n <= 0 || (size_t) n > content.len - done
+            || memcmp(chunk, content.data + done, (size_t) n) != 0)
+        {
+            (void) close(fd);
+            return -1;
+        }
+
+        done += (size_t) n;
+    }
+
+    return fd;
+}
+
+
+/* A name in _tmp/ that nobody has. */
+static int
+reg_durable_tmp_name(reg_path_t *path, reg_store_t *store, reg_error_t *err)
+{
+    static const char  hex[] = "0123456789abcdef";
+
+    unsigned char  random[16];
+    char           name[2 * sizeof(random) + 1];
+
+    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "getrandom", "_tmp");
+    }
+
+    for (size_t i = 0; i < sizeof(random); i++) {
+        name[2 * i] = hex[random[i] >> 4];
+        name[2 * i + 1] = hex[random[i] & 0x0f];
+    }
+
+    name[2 * sizeof(random)] = '\0';
+
+    reg_layout_tmp(path, &store->v2);
+    reg_path_add(path, name);
+
+    return 0;
+}
+
+
+static int
+reg_durable_create_tmp(reg_durable_t *t, reg_durable_file_t *file,
+    reg_error_t *err)
+{
+    reg_path_t  tmp;
+
+    if (reg_durable_tmp_name(&file->from, t->store, err) == -1) {
+        return -1;
+    }
+
+    for (int tries = 0; tries < 2; tries++) {
+        file->fd = t->store->sys->open(file->from.text,
+                                       O_WRONLY | O_CREAT | O_EXCL,
+                                       REG_DURABLE_FILE_MODE);
+        if (file->fd != -1) {
+            return 0;
+        }
+
+        if (errno != ENOENT) {
+            break;
+        }
+
+        reg_layout_tmp(&tmp, &t->store->v2);
+        if (reg_durable_mkdir(t->store, &tmp, err) == -1) {
+            break;
+        }
+    }
+
+    (void) reg_error_sys(err, errno, REG_UNKNOWN, "create", file->from.text);
+    file->from.len = 0;
+
+    return -1;
+}
+
+
+int
+reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
+    reg_str_t content, reg_error_t *err)
+{
+    reg_durable_file_t  *file = reg_durable_stage(t, rank, to, err);
+
+    if (file == NULL || reg_durable_stage_dir(t, file, err) == -1) {
+        return -1;
+    }
+
+    file->fd = reg_durable_open_same(t->store, to->text, content);
+
+    if (file->fd != -1) {
+        return 0;
+    }
+
+    return reg_durable_create_tmp(t, file, err) == -1
+           ? -1
+           : reg_durable_write(t->store, file->fd, content.data, content.len,
+                               0, file->from.text, err);
+}
+
+
+int
+reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from, int fd,
+    const reg_path_t *to, reg_error_t *err)
+{
+    reg_durable_file_t  *file = reg_durable_stage(t, rank, to, err);
+
+    if (file == NULL) {
+        return -1;
+    }
+
+    file->fd = fd;
+    file->owned = false;
+
+    if (reg_durable_stage_dir(t, file, err) == -1) {
+        return -1;
+    }
+
+    file->from = *from;
+    return 0;
+}
+
+
+/* ---- commit -------------------------------------------------------------- */
+
+
+/* D2: contents, and the directories that they will be in. */
+static int
+reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
+{
+    for (size_t i = 0; i < t->nfiles; i++) {
+        /* a hint: blocks are allocated now, so that the first fsync's commit
+         * serves the others too */
+        (void) sync_file_range(t->files[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
+
+    for (size_t i = 0; i < t->nfiles; i++) {
+        if (reg_durable_fsync(t->store, t->files[i].fd, t->files[i].to.text,
+                              err) == -1)
+        {
+            return -1;
+        }
+    }
+
+    return reg_durable_sync_dirs(t, err);
+}
+
+
+static int
+reg_durable_publish(reg_durable_t *t, reg_durable_file_t *file,
+    reg_error_t *err)
+{
+    for (int tries = 0; ; tries++) {
+        if (t->store->sys->rename(file->from.text, file->to.text) == 0) {
+            file->from.len = 0;
+            return 0;
+        }
+
+        if (errno != ENOENT || tries == REG_DURABLE_RETRIES) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "rename",
+                                 file->to.text);
+        }
+
+        /* somebody removed the directory while it was empty */
+        if (reg_durable_stage_dir(t, file, err) == -1
+            || reg_durable_sync_dirs(t, err) == -1)
+        {
+            return -1;
+        }
+    }
+}
+
+
+static int
+reg_durable_publish_rank(reg_durable_t *t, int rank, reg_error_t *err)
+{
+    reg_path_t  dir;
+    int         fd;
+
+    for (size_t i = 0; i < t->nfiles; i++) {
+        if (t->files[i].rank != rank) {
+            continue;
+        }
+
+        if (t->files[i].from.len > 0
+            && reg_durable_publish(t, &t->files[i], err) == -1)
+        {
+            return -1;
+        }
+
+        dir = t->files[i].to;
+        reg_path_parent(&dir);
+
+        fd = reg_durable_open_dir(t->store, dir.text);
+
+        if (fd == -1) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
+        }
+
+        if (reg_durable_add_dir(t, fd, err) == -1) {
+            return -1;
+        }
+    }
+
+    return reg_durable_sync_dirs(t, err);                           /* D3 */
+}
+
+
+int
+reg_durable_commit(reg_durable_t *t, reg_error_t *err)
+{
+    if (reg_durable_sync_contents(t, err) == -1) {
+        return -1;
+    }
+
+    for (int rank = 0; rank < REG_DURABLE_RANKS; rank++) {
+        if (reg_durable_publish_rank(t, rank, err) == -1) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+reg_durable_free(reg_durable_t *t)
+{
+    for (size_t i = 0; i < t->nfiles; i++) {
+        reg_durable_file_t  *file = &t->files[i];
+
+        if (!file->owned) {
+            continue;
+        }
+
+        if (file->fd != -1) {
+            (void) close(file->fd);     /* synced, or about to be unlinked */
+        }
+
+        if (file->from.len > 0) {
+            (void) t->store->sys->unlink(file->from.text);    /* else litter */
+        }
+    }
+
+    for (size_t i = 0; i < t->ndirs; i++) {
+        (void) close(t->dirs[i].fd);    /* was only read */
+    }
+
+    free(t->files);
+    reg_durable_init(t, t->store);
+}
+
+
+/* ---- removal ------------------------------------------------------------- */
+
+
+int
+reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
+    const reg_path_t *stop, reg_error_code_t missing, reg_error_t *err)
+{
+    reg_path_t  dir = *path;
+    int         fd, rc;
+
+    if (store->sys->unlink(path->text) == -1) {
+        return reg_error_sys(err, errno, missing, "unlink", path->text);
+    }
+
+    do {
+        reg_path_parent(&dir);
+    } while (dir.len > stop->len && store->sys->rmdir(dir.text) == 0);
+
+    /* the deepest directory that is left: its sync makes all below vanish; it
+     * may have gone too, with somebody else's delete */
+    while ((fd = reg_durable_open_dir(store, dir.text)) == -1
+           && errno == ENOENT && dir.len > store->v2.len)
+    {
+        reg_path_parent(&dir);
+    }
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
+    }
+
+    rc = reg_durable_fsync(store, fd, dir.text, err);
+    (void) close(fd);
+
+    return rc;
+}
+
+
+static void
+reg_durable_discard_at(int parent, const char *name, int depth)
+{
+    struct dirent  *entry;
+    DIR            *dir;
+    int             fd;
+
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    dir = fd == -1 ? NULL : fdopendir(fd);
+
+    if (dir == NULL) {
+        if (fd != -1) {
+            (void) close(fd);
+        }
+        return;
+    }
+
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0
+            || strcmp(entry->d_name, "..") == 0)
+        {
+            continue;
+        }
+
+        /* what is a directory is not unlinked: EISDIR (EPERM elsewhere) */
+        if (unlinkat(fd, entry->d_name, 0) == -1 && depth > 0) {
+            reg_durable_discard_at(fd, entry->d_name, depth - 1);
+        }
+    }
+
+    (void) closedir(dir);
+    (void) unlinkat(parent, name, AT_REMOVEDIR);    /* best effort */
+}
+
+
+void
+reg_durable_discard(const reg_path_t *dir)
+{
+    reg_durable_discard_at(AT_FDCWD, dir->text, REG_DURABLE_DEPTH);
+}
+
+
+int
+reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    reg_path_t  parent = *dir;
+    reg_path_t  tmp;
+    int         fd, rc;
+
+    if (reg_durable_tmp_name(&tmp, store, err) == -1) {
+        return -1;
+    }
+
+    reg_path_parent(&parent);
+    fd = reg_durable_open_dir(store, parent.text);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, missing, "open", parent.text);
+    }
+
+    if (store->sys->rename(dir->text, tmp.text) == -1) {
+        (void) reg_error_sys(err, errno, missing, "rename", dir->text);
+        (void) close(fd);
+        return -1;
+    }
+
+    rc = reg_durable_fsync(store, fd, parent.text, err);
+    (void) close(fd);
+
+    reg_durable_discard(&tmp);
+
+    return rc;
+}
+
+
+void
+reg_durable_sweep(reg_store_t *store, time_t now, time_t age)
+{
+    struct dirent  *entry;
+    struct stat     st;
+    reg_path_t      path;
+    DIR            *dir;
+
+    reg_layout_tmp(&path, &store->v2);
+    dir = opendir(path.text);
+
+    if (dir == NULL) {
+        return;
+    }
+
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.'
+            || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)
+               == -1
+            || st.st_mtime > now - age)
+        {
+            continue;
+        }
+
+        if (unlinkat(dirfd(dir), entry->d_name, 0) == -1) {
+            reg_durable_discard_at(dirfd(dir), entry->d_name,
+                                   REG_DURABLE_DEPTH);
+        }
+    }
+
+    (void) closedir(dir);
+}

@@ -1,0 +1,78 @@
+#include "reg_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+
+static int
+reg_link_odd(reg_error_t *err, reg_error_code_t missing, const char *what,
+    const char *path)
+{
+    if (err->code == REG_OK) {
+        reg_error_where(err, what, path);
+    }
+
+    return reg_error_set(err, missing, NULL);
+}
+
+
+int
+reg_link_read(const reg_path_t *path, reg_digest_t *d,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    char     text[REG_DIGEST_SIZE];
+    ssize_t  n;
+    int      fd, sys;
+
+    /* O_NONBLOCK: a FIFO must not hold us; it reads as empty */
+    fd = open(path->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, missing, "open", path->text);
+    }
+
+    n = read(fd, text, sizeof(text));
+    sys = errno;
+    (void) close(fd);                   /* was only read */
+
+    if (n == -1) {
+        if (sys == EISDIR || sys == EAGAIN || sys == EINVAL) {
+            return reg_link_odd(err, missing, "not a regular file:",
+                                path->text);
+        }
+
+        return reg_error_sys(err, sys, missing, "read", path->text);
+    }
+
+    if (reg_digest_parse(d, (reg_str_t) { (size_t) n, text }) == -1) {
+        return reg_link_odd(err, missing, "not a digest:", path->text);
+    }
+
+    return 0;
+}
+
+
+int
+reg_link_require(const reg_path_t *path, const reg_digest_t *d,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    reg_digest_t  found;
+
+    if (reg_link_read(path, &found, missing, err) == -1) {
+        return -1;
+    }
+
+    return reg_digest_eq(&found, d)
+           ? 0 : reg_link_odd(err, missing, "another digest:", path->text);
+}
+
+
+bool
+reg_link_looks_like(const char *path, const reg_digest_t *d)
+{
+    struct stat  st;
+
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode)
+           && (size_t) st.st_size == reg_digest_str(d).len;
+}

@@ -1,0 +1,132 @@
+#include "reg_names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+
+
+int
+reg_names_compare(reg_str_t a, reg_str_t b)
+{
+    size_t  n = a.len < b.len ? a.len : b.len;
+    int     rc = n == 0 ? 0 : memcmp(a.data, b.data, n);
+
+    return rc != 0 ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
+static int
+reg_names_order(const void *a, const void *b)
+{
+    return reg_names_compare(*(const reg_str_t *) a, *(const reg_str_t *) b);
+}
+
+
+static bool
+reg_names_is_dir(DIR *dir, const struct dirent *entry)
+{
+    struct stat  st;
+
+    if (entry->d_type != DT_UNKNOWN) {
+        return entry->d_type == DT_DIR;
+    }
+
+    return fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && S_ISDIR(st.st_mode);
+}
+
+
+/* Collects the names one after the other, each with its NUL. */
+static int
+reg_names_collect(reg_names_t *names, DIR *dir, reg_names_kind_t kind)
+{
+    struct dirent  *entry;
+
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.'
+            || (entry->d_name[0] == '_' && kind == REG_NAMES_PARTS)
+            || !reg_names_is_dir(dir, entry))
+        {
+            continue;
+        }
+
+        reg_buf_put(&names->text, entry->d_name, strlen(entry->d_name) + 1);
+        names->n++;
+    }
+
+    if (!reg_buf_ok(&names->text)) {
+        errno = ENOMEM;
+    }
+
+    return errno == 0 ? 0 : -1;
+}
+
+
+int
+reg_names_read(reg_names_t *names, const char *path, reg_names_kind_t kind,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    const char  *p;
+    DIR         *dir = opendir(path);
+    int          rc;
+
+    if (dir == NULL) {
+        return reg_error_sys(err, errno, missing, "open", path);
+    }
+
+    rc = reg_names_collect(names, dir, kind);
+
+    if (rc == -1) {
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "read", path);
+    }
+
+    (void) closedir(dir);               /* was only read */
+
+    if (rc == -1 || names->n == 0) {
+        return rc;
+    }
+
+    names->list = malloc(names->n * sizeof(*names->list));
+    if (names->list == NULL) {
+        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "read", path);
+    }
+
+    p = names->text.data;
+
+    for (size_t i = 0; i < names->n; i++) {
+        names->list[i] = reg_str_from(p);
+        p += names->list[i].len + 1;
+    }
+
+    qsort(names->list, names->n, sizeof(*names->list), reg_names_order);
+
+    return 0;
+}
+
+
+size_t
+reg_names_after(const reg_names_t *names, reg_str_t last)
+{
+    size_t  low = 0, high = names->n;
+
+    while (low < high && last.len > 0) {
+        size_t  middle = low + (high - low) / 2;
+
+        if (reg_names_compare(names->list[middle], last) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+
+    return low;
+}
+
+
+void
+reg_names_free(reg_names_t *names)
+{
+    free(names->list);
+    reg_buf_free(&names->text);
+    *names = (reg_names_t) REG_NAMES_INIT;
+}

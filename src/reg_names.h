@@ -1,0 +1,49 @@
+/*
+ * reg_names: the entries of one directory, sorted by their bytes.
+ *
+ *     reg_names_t  names = REG_NAMES_INIT;
+ *
+ *     if (reg_names_read(&names, path, NAME_UNKNOWN, err) == -1) ...
+ *     for (size_t i = 0; i < names.n; i++) … names.list[i] …
+ *     reg_names_free(&names);
+ *
+ * Entries that begin with '.' or '_' are left out: no tag, repository part or
+ * digest that we list does, save tags beginning with '_', which are asked for
+ * by REG_NAMES_TAGS.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_NAMES_H
+#define REG_NAMES_H
+
+#include "reg_store.h"
+
+typedef enum {
+    REG_NAMES_PARTS,        /* directories, none that begin with '_' */
+    REG_NAMES_TAGS          /* directories */
+} reg_names_kind_t;
+
+typedef struct {
+    size_t      n;
+    reg_str_t  *list;       /* owned; each is NUL-terminated */
+    reg_buf_t   text;       /* owned; what list points into */
+} reg_names_t;
+
+#define REG_NAMES_INIT  { 0, NULL, REG_BUF_INIT }
+
+
+/* Only directories; symbolic links are none.  -1 with the missing code if the
+ * directory is not there. */
+int reg_names_read(reg_names_t *names, const char *path,
+    reg_names_kind_t kind, reg_error_code_t missing, reg_error_t *err);
+
+/* The index of the first name after last; 0 for an empty last. */
+size_t reg_names_after(const reg_names_t *names, reg_str_t last);
+
+/* Byte order. */
+int reg_names_compare(reg_str_t a, reg_str_t b);
+
+void reg_names_free(reg_names_t *names);
+
+#endif

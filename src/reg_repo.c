@@ -1,0 +1,227 @@
+#include "reg_repo.h"
+
+#include "reg_names.h"
+
+
+int
+reg_repo_require(reg_store_t *store, const reg_name_t *name, reg_error_t *err)
+{
+    reg_path_t   layers, manifests;
+    struct stat  st;
+
+    reg_layout_layers(&layers, &store->v2, name);
+    reg_layout_manifests(&manifests, &store->v2, name);
+
+    if (lstat(layers.text, &st) == 0 || lstat(manifests.text, &st) == 0) {
+        return 0;
+    }
+
+    reg_error_detail(err, "name", reg_name_str(name));
+    return reg_error_set(err, REG_NAME_UNKNOWN, NULL);
+}
+
+
+/* ---- the catalog --------------------------------------------------------- */
+
+
+typedef struct {
+    reg_store_t  *store;
+    reg_str_t     last;
+    int         (*item)(void *ctx, reg_str_t name);
+    void         *ctx;
+    bool          done;
+    reg_error_t  *err;
+} reg_repo_walk_t;
+
+
+static bool
+reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name)
+{
+    bool  found = false;
+
+    for (int alg = 0; alg < REG_ALGS && !found; alg++) {
+        reg_names_t  names = REG_NAMES_INIT;
+        reg_error_t  quiet = REG_ERROR_INIT;
+        reg_path_t   dir, link;
+        struct stat  st;
+
+        reg_layout_revisions(&dir, &store->v2, name, (reg_alg_t) alg);
+
+        if (reg_names_read(&names, dir.text, REG_NAMES_PARTS,
+                           REG_NAME_UNKNOWN, &quiet) == 0)
+        {
+            for (size_t i = 0; i < names.n && !found; i++) {
+                link = dir;
+                if (names.list[i].len < REG_DIGEST_SIZE) {
+                    reg_path_add(&link, names.list[i].data);
+                    reg_path_add(&link, "link");
+                    found = lstat(link.text, &st) == 0;
+                }
+            }
+        }
+
+        reg_names_free(&names);
+    }
+
+    return found;
+}
+
+
+/* Whether nothing below prefix ("a/b/") can come after last. */
+static bool
+reg_repo_all_before(reg_str_t prefix, reg_str_t last)
+{
+    return !reg_str_starts(last, prefix)
+           && reg_names_compare(prefix, last) < 0;
+}
+
+
+static void
+reg_repo_emit(reg_repo_walk_t *w, reg_str_t text)
+{
+    reg_name_t  name;
+
+    if ((w->last.len == 0 || reg_names_compare(text, w->last) > 0)
+        && reg_name_parse(&name, text) == 0
+        && reg_repo_has_manifest(w->store, &name))
+    {
+        w->done = w->item(w->ctx, text) != 0;
+    }
+}
+
+
+static void reg_repo_walk(reg_repo_walk_t *w, reg_str_t prefix);
+
+
+/* Byte order of whole names is not the order of a walk: "a-b" comes between
+ * "a" and "a/b".  So each entry stands twice in the order, as "part" for
+ * itself and as "part/" for what is below it. */
+typedef struct {
+    reg_str_t  part;
+    bool       below;
+} reg_repo_step_t;
+
+
+static int
+reg_repo_step_char(const reg_repo_step_t *s, size_t i)
+{
+    if (i < s->part.len) {
+        return (unsigned char) s->part.data[i];
+    }
+
+    return i == s->part.len && s->below ? '/' : -1;
+}
+
+
+static int
+reg_repo_step_order(const void *a, const void *b)
+{
+    for (size_t i = 0; ; i++) {
+        int  x = reg_repo_step_char(a, i);
+        int  y = reg_repo_step_char(b, i);
+
+        if (x != y || x == -1) {
+            return x - y;
+        }
+    }
+}
+
+
+static void
+reg_repo_steps(reg_repo_walk_t *w, reg_str_t prefix, const reg_names_t *names)
+{
+    char              text[REG_NAME_MAX + 2];
+    reg_repo_step_t  *steps = calloc(names->n, 2 * sizeof(*steps));
+    reg_str_t         whole = { 0, text };
+
+    if (steps == NULL) {
+        (void) reg_error_set(w->err, REG_UNKNOWN, NULL);
+        w->done = true;
+        return;
+    }
+
+    for (size_t i = 0; i < names->n; i++) {
+        steps[2 * i] = (reg_repo_step_t) { names->list[i], false };
+        steps[2 * i + 1] = (reg_repo_step_t) { names->list[i], true };
+    }
+
+    qsort(steps, 2 * names->n, sizeof(*steps), reg_repo_step_order);
+
+    for (size_t i = 0; i < 2 * names->n && !w->done; i++) {
+        int  n = snprintf(text, sizeof(text), "%.*s%s%s", REG_STR_ARG(prefix),
+                          steps[i].part.data, steps[i].below ? "/" : "");
+
+        if (n < 0 || (size_t) n >= sizeof(text)) {
+            continue;                            /* no name is that long */
+        }
+
+        whole.len = (size_t) n;
+
+        if (!steps[i].below) {
+            reg_repo_emit(w, whole);
+
+        } else if (!reg_repo_all_before(whole, w->last)) {
+            reg_repo_walk(w, whole);
+        }
+    }
+
+    free(steps);
+}
+
+
+/* Reads the directory of a prefix; one that vanished meanwhile is empty. */
+static int
+reg_repo_read(reg_repo_walk_t *w, reg_str_t prefix, reg_names_t *names)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+    reg_path_t   dir;
+    char         text[REG_NAME_MAX + 1];
+
+    reg_layout_repositories(&dir, &w->store->v2);
+
+    if (prefix.len > 0) {
+        /* fits: the caller built it */
+        (void) reg_str_copy(text, sizeof(text),
+                            (reg_str_t) { prefix.len - 1, prefix.data });
+        reg_path_add(&dir, text);
+    }
+
+    if (reg_names_read(names, dir.text, REG_NAMES_PARTS, REG_NAME_UNKNOWN,
+                       &quiet) == 0
+        || quiet.code == REG_NAME_UNKNOWN)
+    {
+        return 0;
+    }
+
+    *w->err = quiet;
+    w->done = true;
+
+    return -1;
+}
+
+
+/* prefix is "" or ends with '/'.  Depth is bounded by the length of a name, so
+ * the frame is kept small. */
+static void
+reg_repo_walk(reg_repo_walk_t *w, reg_str_t prefix)
+{
+    reg_names_t  names = REG_NAMES_INIT;
+
+    if (reg_repo_read(w, prefix, &names) == 0 && names.n > 0) {
+        reg_repo_steps(w, prefix, &names);
+    }
+
+    reg_names_free(&names);
+}
+
+
+int
+reg_repo_list(reg_store_t *store, reg_str_t last,
+    int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err)
+{
+    reg_repo_walk_t  w = { store, last, item, ctx, false, err };
+
+    reg_repo_walk(&w, REG_STR_NULL);
+
+    return err->code == REG_OK ? 0 : -1;
+}

@@ -1,0 +1,177 @@
+#include "reg_revision.h"
+
+#include "reg_blob.h"
+#include "reg_durable.h"
+#include "reg_link.h"
+#include "reg_tag.h"
+
+
+static int
+reg_revision_unknown(const reg_digest_t *d, reg_error_t *err)
+{
+    reg_error_detail(err, "digest", reg_digest_str(d));
+    return -1;
+}
+
+
+int
+reg_revision_put(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_str_t body, const reg_tag_t *tags, size_t ntags,
+    reg_error_t *err)
+{
+    reg_durable_t  t;
+    reg_path_t     path;
+    reg_str_t      text = reg_digest_str(d);
+    int            rc = -1;
+
+    reg_durable_init(&t, store);
+
+    if (reg_store_room(store, (int64_t) body.len, err) == -1) {
+        return -1;
+    }
+
+    reg_layout_blob(&path, &store->v2, d);
+    if (reg_durable_put(&t, 0, &path, body, err) == -1) {
+        goto out;
+    }
+
+    reg_layout_revision(&path, &store->v2, name, d);
+    if (reg_durable_put(&t, 1, &path, text, err) == -1) {
+        goto out;
+    }
+
+    for (size_t i = 0; i < ntags; i++) {                            /* D4 */
+        reg_layout_tag_index(&path, &store->v2, name, &tags[i], d);
+        if (reg_durable_put(&t, 2, &path, text, err) == -1) {
+            goto out;
+        }
+
+        reg_layout_tag_current(&path, &store->v2, name, &tags[i]);
+        if (reg_durable_put(&t, 2, &path, text, err) == -1) {
+            goto out;
+        }
+    }
+
+    rc = reg_durable_commit(&t, err);
+
+out:
+    reg_durable_free(&t);
+    return rc;
+}
+
+
+int
+reg_revision_require(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_error_t *err)
+{
+    reg_path_t  path;
+
+    reg_layout_revision(&path, &store->v2, name, d);
+
+    if (reg_link_require(&path, d, REG_MANIFEST_UNKNOWN, err) == -1) {
+        return reg_revision_unknown(d, err);
+    }
+
+    return 0;
+}
+
+
+int
+reg_revision_read(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_buf_t *out, reg_error_t *err)
+{
+    if (reg_revision_require(store, name, d, err) == -1) {
+        return -1;
+    }
+
+    if (reg_blob_content_read(store, d, REG_MANIFEST_MAX, out, err) == -1) {
+        if (err->code == REG_BLOB_UNKNOWN) {
+            err->code = REG_MANIFEST_UNKNOWN;
+        }
+
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* ---- delete -------------------------------------------------------------- */
+
+
+typedef struct {
+    reg_store_t         *store;
+    const reg_name_t    *name;
+    const reg_digest_t  *digest;
+    reg_error_t         *err;
+    bool                 failed;
+} reg_revision_untag_t;
+
+
+static int
+reg_revision_untag_one(void *data, reg_str_t text)
+{
+    reg_revision_untag_t  *u = data;
+    reg_error_t            quiet = REG_ERROR_INIT;
+    reg_digest_t           current;
+    reg_tag_t              tag;
+
+    if (reg_tag_parse(&tag, text) == -1
+        || reg_tag_read(u->store, u->name, &tag, &current, &quiet) == -1
+        || !reg_digest_eq(&current, u->digest))
+    {
+        return 0;
+    }
+
+    if (reg_tag_delete(u->store, u->name, &tag, &quiet) == -1
+        && quiet.code != REG_MANIFEST_UNKNOWN)
+    {
+        *u->err = quiet;
+        u->failed = true;
+    }
+
+    return u->failed;
+}
+
+
+/* Removes every tag that points to d. */
+static int
+reg_revision_untag(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_error_t *err)
+{
+    reg_revision_untag_t  u = { store, name, d, err, false };
+
+    if (reg_tag_list(store, name, REG_STR_NULL, reg_revision_untag_one, &u,
+                     err) == -1)
+    {
+        return -1;
+    }
+
+    return u.failed ? -1 : 0;
+}
+
+
+int
+reg_revision_delete(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *d, reg_error_t *err)
+{
+    reg_path_t  link, stop;
+
+    reg_layout_revision(&link, &store->v2, name, d);
+    reg_layout_manifests(&stop, &store->v2, name);
+
+    if (reg_revision_require(store, name, d, err) == -1
+        || reg_revision_untag(store, name, d, err) == -1)
+    {
+        return -1;
+    }
+
+    if (reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN, err)
+        == -1)
+    {
+        return reg_revision_unknown(d, err);
+    }
+
+    /* a tag that was put meanwhile has lost its manifest as well */
+    return reg_revision_untag(store, name, d, err);
+}

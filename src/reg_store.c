@@ -1,0 +1,164 @@
+#include "reg_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "reg_durable.h"
+
+
+static int
+reg_sys_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags | O_CLOEXEC, mode);
+}
+
+
+const reg_sys_t  reg_sys_kernel = {
+    .open = reg_sys_open,
+    .pwrite = pwrite,
+    .fsync = fsync,
+    .mkdir = mkdir,
+    .rename = rename,
+    .unlink = unlink,
+    .rmdir = rmdir,
+};
+
+
+int
+reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
+{
+    memset(store, 0, sizeof(*store));
+    store->sys = &reg_sys_kernel;
+
+    while (root.len > 1 && root.data[root.len - 1] == '/') {
+        root.len--;
+    }
+
+    if (root.len == 0 || root.data[0] != '/'
+        || root.len > REG_ROOT_MAX - sizeof("/docker/registry/v2"))
+    {
+        return reg_error_set(err, REG_BAD_REQUEST,
+                             "the root \"%.*s\" is not an absolute path of at"
+                             " most %zu bytes", REG_STR_ARG(root),
+                             REG_ROOT_MAX - sizeof("/docker/registry/v2"));
+    }
+
+    /* fits: checked above */
+    (void) reg_str_copy(store->v2.text, sizeof(store->v2.text), root);
+    store->v2.len = root.len == 1 ? 0 : root.len;
+    reg_path_add(&store->v2, "docker");
+    reg_path_add(&store->v2, "registry");
+    reg_path_add(&store->v2, "v2");
+
+    return 0;
+}
+
+
+/* GitLab's registry writes ROOT/docker/registry/lockfiles/database-in-use when
+ * its tags live in PostgreSQL. */
+static int
+reg_store_refuse_database(const reg_store_t *store, reg_error_t *err)
+{
+    reg_path_t   lock = store->v2;
+    struct stat  st;
+
+    reg_path_parent(&lock);
+    reg_path_add(&lock, "lockfiles");
+    reg_path_add(&lock, "database-in-use");
+
+    if (lstat(lock.text, &st) == -1) {
+        return 0;
+    }
+
+    return reg_error_set(err, REG_BAD_REQUEST,
+                         "this tree belongs to a GitLab registry with a"
+                         " metadata database (%.120s exists): its tags are"
+                         " not on disk, so they could not be served",
+                         lock.text);
+}
+
+
+/* The entries that lead to the tree; what may not be opened was not made by
+ * us. */
+static int
+reg_store_sync_way(const reg_store_t *store, const reg_path_t *dir,
+    reg_error_t *err)
+{
+    reg_path_t  path = *dir;
+    int         fd, rc = 0;
+
+    while (rc == 0 && path.len > 1) {
+        reg_path_parent(&path);
+        fd = store->sys->open(path.text, O_RDONLY | O_DIRECTORY, 0);
+
+        if (fd == -1) {
+            break;
+        }
+
+        if (store->sys->fsync(fd) == -1 && errno != EINVAL && errno != EROFS) {
+            rc = reg_error_sys(err, errno, REG_UNKNOWN, "fsync", path.text);
+        }
+
+        (void) close(fd);               /* was only read */
+    }
+
+    return rc;
+}
+
+
+int
+reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
+{
+    reg_path_t  dir;
+
+    if (reg_store_init(store, root, err) == -1
+        || reg_store_refuse_database(store, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_layout_repositories(&dir, &store->v2);
+    if (reg_durable_mkdir(store, &dir, err) == -1
+        || reg_store_sync_way(store, &dir, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_layout_tmp(&dir, &store->v2);
+    if (reg_durable_mkdir(store, &dir, err) == -1) {
+        return -1;
+    }
+
+    if (access(dir.text, R_OK | W_OK | X_OK) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "access", dir.text);
+    }
+
+    return 0;
+}
+
+
+int
+reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err)
+{
+    struct statvfs  vfs;
+    int64_t         free_bytes;
+
+    if (store->min_free == 0) {
+        return 0;
+    }
+
+    if (statvfs(store->v2.text, &vfs) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "statvfs",
+                             store->v2.text);
+    }
+
+    free_bytes = (int64_t) (vfs.f_bavail * vfs.f_frsize);
+
+    if (free_bytes < store->min_free || free_bytes - store->min_free < bytes) {
+        return reg_error_set(err, REG_INSUFFICIENT_STORAGE, NULL);
+    }
+
+    return 0;
+}

@@ -1,0 +1,575 @@
+#include "reg_upload.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "reg_durable.h"
+
+
+/* write-back is started in steps, and what is older than a window is waited
+ * for: a commit finds at most the window dirty */
+#define REG_UPLOAD_STEP    (8 * 1024 * 1024)
+#define REG_UPLOAD_WINDOW  (64 * 1024 * 1024)
+
+#define REG_UPLOAD_READ    (256 * 1024)
+
+
+static int
+reg_upload_unknown(const char *uuid, reg_error_t *err)
+{
+    reg_error_detail(err, "uuid", reg_str_from(uuid));
+    return -1;
+}
+
+
+/* ---- states of the running digest ---------------------------------------- */
+
+
+static void
+reg_upload_state_dir(reg_path_t *path, const reg_path_t *dir, reg_alg_t alg)
+{
+    *path = *dir;
+    reg_path_add(path, "hashstates");
+    reg_path_add(path, reg_alg_name(alg));
+}
+
+
+static void
+reg_upload_state_path(reg_path_t *path, const reg_path_t *dir, reg_alg_t alg,
+    int64_t offset)
+{
+    char  name[24];
+
+    (void) snprintf(name, sizeof(name), "%lld", (long long) offset);
+    reg_upload_state_dir(path, dir, alg);
+    reg_path_add(path, name);
+}
+
+
+/* Writes the state as it is now.  Not synced: a state that a crash lost or cut
+ * is made again from the data. */
+static int
+reg_upload_state_save(reg_store_t *store, const reg_path_t *dir,
+    const reg_hash_t *hash, reg_error_t *err)
+{
+    unsigned char  state[REG_HASH_STATE_MAX];
+    reg_path_t     path;
+    size_t         len = reg_hash_export(hash, state);
+    int            fd, rc;
+
+    reg_upload_state_dir(&path, dir, hash->alg);
+
+    if (reg_durable_mkdir(store, &path, err) == -1) {
+        return -1;
+    }
+
+    reg_upload_state_path(&path, dir, hash->alg, reg_hash_length(hash));
+    fd = store->sys->open(path.text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+                          0644);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, REG_BLOB_UPLOAD_UNKNOWN, "create",
+                             path.text);
+    }
+
+    rc = reg_durable_write(store, fd, state, len, 0, path.text, err);
+    (void) close(fd);                   /* a hint, see above */
+
+    return rc;
+}
+
+
+static int
+reg_upload_state_load(reg_hash_t *hash, const reg_path_t *dir, reg_alg_t alg,
+    int64_t offset)
+{
+    unsigned char  state[REG_HASH_STATE_MAX + 1];
+    reg_path_t     path;
+    ssize_t        n;
+    int            fd;
+
+    reg_upload_state_path(&path, dir, alg, offset);
+    fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    n = read(fd, state, sizeof(state));
+    (void) close(fd);                   /* was only read */
+
+    return n > 0 && reg_hash_import(hash, alg, state, (size_t) n) == 0
+           && reg_hash_length(hash) == offset ? 0 : -1;
+}
+
+
+/* Takes up the saved state that covers most of [0, size).  Returns 1 if a
+ * directory of states is there, whatever it holds, else 0. */
+static int
+reg_upload_state_best(reg_hash_t *hash, const reg_path_t *dir, reg_alg_t alg,
+    int64_t size)
+{
+    struct dirent  *entry;
+    reg_hash_t      one;
+    reg_path_t      path;
+    int64_t         offset;
+    DIR            *d;
+
+    reg_hash_init(hash, alg);
+
+    reg_upload_state_dir(&path, dir, alg);
+    d = opendir(path.text);
+
+    if (d == NULL) {
+        return 0;
+    }
+
+    while ((entry = readdir(d)) != NULL) {
+        if (reg_str_int(reg_str_from(entry->d_name), size, &offset) == 0
+            && offset > reg_hash_length(hash)
+            && reg_upload_state_load(&one, dir, alg, offset) == 0)
+        {
+            *hash = one;
+        }
+    }
+
+    (void) closedir(d);                 /* was only read */
+    return 1;
+}
+
+
+/* ---- hashing what is on disk --------------------------------------------- */
+
+
+/* Hashes [from, to) of fd. */
+static int
+reg_upload_rehash(reg_hash_t *hash, int fd, int64_t from, int64_t to,
+    const reg_path_t *dir, reg_error_t *err)
+{
+    char  *chunk = malloc(REG_UPLOAD_READ);
+    int    rc = -1;
+
+    if (chunk == NULL) {
+        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "hash", dir->text);
+    }
+
+    while (from < to) {
+        ssize_t  n = pread(fd, chunk, REG_UPLOAD_READ, (off_t) from);
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            (void) reg_error_sys(err, n == 0 ? EIO : errno, REG_UNKNOWN,
+                                 "read", dir->text);
+            goto out;
+        }
+
+        if (n > to - from) {
+            n = (ssize_t) (to - from);
+        }
+
+        reg_hash_update(hash, chunk, (size_t) n);
+        from += n;
+    }
+
+    rc = 0;
+
+out:
+    free(chunk);
+    return rc;
+}
+
+
+/* ---- create, stat, cancel ------------------------------------------------ */
+
+
+static int
+reg_upload_uuid(char uuid[REG_UUID_LEN + 1], reg_error_t *err)
+{
+    unsigned char  b[16];
+
+    if (getrandom(b, sizeof(b), 0) != sizeof(b)) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "getrandom", "uuid");
+    }
+
+    b[6] = (unsigned char) (0x40 | (b[6] & 0x0f));      /* RFC 9562, 5.4 */
+    b[8] = (unsigned char) (0x80 | (b[8] & 0x3f));
+
+    (void) snprintf(uuid, REG_UUID_LEN + 1,
+                    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x"
+                    "-%02x%02x%02x%02x%02x%02x",
+                    b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8],
+                    b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return 0;
+}
+
+
+static int
+reg_upload_write_file(reg_store_t *store, const reg_path_t *dir,
+    const char *name, reg_str_t content, reg_error_t *err)
+{
+    reg_path_t  path = *dir;
+    int         fd, rc;
+
+    reg_path_add(&path, name);
+    fd = store->sys->open(path.text, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "create", path.text);
+    }
+
+    rc = reg_durable_write(store, fd, content.data, content.len, 0, path.text,
+                           err);
+    (void) close(fd);                   /* 202 promises nothing */
+
+    return rc;
+}
+
+
+int
+reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
+    char uuid[REG_UUID_LEN + 1], reg_error_t *err)
+{
+    char        started[32];
+    time_t      now = time(NULL);
+    struct tm   tm;
+    reg_path_t  dir;
+    reg_hash_t  hash;
+    size_t      len;
+
+    (void) gmtime_r(&now, &tm);
+    len = strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+    if (reg_store_room(store, 0, err) == -1
+        || reg_upload_uuid(uuid, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_layout_upload(&dir, &store->v2, name, uuid);
+
+    if (reg_durable_mkdir(store, &dir, err) == -1
+        || reg_upload_write_file(store, &dir, "startedat",
+                                 (reg_str_t) { len, started }, err) == -1
+        || reg_upload_write_file(store, &dir, "data", REG_STR_NULL, err) == -1)
+    {
+        reg_durable_discard(&dir);
+        return -1;
+    }
+
+    if (alg == REG_SHA256) {
+        return 0;
+    }
+
+    /* a state at offset 0 is how the next request knows the algorithm */
+    reg_hash_init(&hash, alg);
+    return reg_upload_state_save(store, &dir, &hash, err);
+}
+
+
+int
+reg_upload_stat(reg_store_t *store, const reg_name_t *name, const char *uuid,
+    int64_t *offset, reg_error_t *err)
+{
+    reg_path_t   path;
+    struct stat  st;
+
+    reg_layout_upload(&path, &store->v2, name, uuid);
+    reg_path_add(&path, "data");
+
+    if (lstat(path.text, &st) == -1) {
+        (void) reg_error_sys(err, errno, REG_BLOB_UPLOAD_UNKNOWN, "stat",
+                             path.text);
+        return reg_upload_unknown(uuid, err);
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        (void) reg_error_sys(err, ELOOP, REG_BLOB_UPLOAD_UNKNOWN,
+                             "not a regular file:", path.text);
+        return reg_upload_unknown(uuid, err);
+    }
+
+    *offset = st.st_size;
+    return 0;
+}
+
+
+int
+reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
+    const char *uuid, reg_error_t *err)
+{
+    reg_path_t  dir;
+    int64_t     offset;
+
+    if (reg_upload_stat(store, name, uuid, &offset, err) == -1) {
+        return -1;
+    }
+
+    reg_layout_upload(&dir, &store->v2, name, uuid);
+
+    if (reg_durable_rmtree(store, &dir, REG_BLOB_UPLOAD_UNKNOWN, err) == -1) {
+        return reg_upload_unknown(uuid, err);
+    }
+
+    return 0;
+}
+
+
+/* ---- open, append, suspend, commit --------------------------------------- */
+
+
+/* Opens and locks the data file.  The lock is on the inode and the name may
+ * have gone meanwhile: a commit makes it a blob while it holds the lock, so
+ * who comes after must look whether the name is still this file (D1). */
+static int
+reg_upload_lock(reg_upload_t *up, reg_error_t *err)
+{
+    reg_path_t   path = up->dir;
+    struct stat  here, there;
+
+    reg_path_add(&path, "data");
+    up->fd = up->store->sys->open(path.text,
+                                  O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+
+    if (up->fd == -1) {
+        (void) reg_error_sys(err, errno, REG_BLOB_UPLOAD_UNKNOWN, "open",
+                             path.text);
+        return reg_upload_unknown(up->uuid, err);
+    }
+
+    if (flock(up->fd, LOCK_EX | LOCK_NB) == -1) {
+        return errno == EWOULDBLOCK
+               ? reg_error_set(err, REG_UPLOAD_BUSY, NULL)
+               : reg_error_sys(err, errno, REG_UNKNOWN, "lock", path.text);
+    }
+
+    if (fstat(up->fd, &here) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "fstat", path.text);
+    }
+
+    if (lstat(path.text, &there) == -1 || here.st_ino != there.st_ino
+        || here.st_dev != there.st_dev || !S_ISREG(here.st_mode))
+    {
+        (void) reg_error_sys(err, ENOENT, REG_BLOB_UPLOAD_UNKNOWN, "lock",
+                             path.text);
+        return reg_upload_unknown(up->uuid, err);
+    }
+
+    up->offset = here.st_size;
+    return 0;
+}
+
+
+static int
+reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
+    reg_error_t *err)
+{
+    /* the rare algorithm leaves its mark at the start of the session */
+    if (reg_upload_state_best(&up->hash, &up->dir, REG_SHA512, up->offset)
+        == 0)
+    {
+        (void) reg_upload_state_best(&up->hash, &up->dir, REG_SHA256,
+                                     up->offset);
+    }
+
+    if (up->offset == 0 && want != NULL) {
+        reg_hash_init(&up->hash, want->alg);
+    }
+
+    up->saved = reg_hash_length(&up->hash);
+    up->synced = up->offset;
+
+    if (up->saved == up->offset) {
+        return 0;
+    }
+
+    return reg_upload_rehash(&up->hash, up->fd, up->saved, up->offset,
+                             &up->dir, err);
+}
+
+
+int
+reg_upload_open(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
+    const char *uuid, const reg_digest_t *want, reg_error_t *err)
+{
+    up->store = store;
+    up->name = *name;
+    up->fd = -1;
+
+    if (!reg_uuid_valid(reg_str_from(uuid))) {
+        (void) reg_error_set(err, REG_BLOB_UPLOAD_UNKNOWN, NULL);
+        return reg_upload_unknown(uuid, err);
+    }
+
+    (void) reg_str_copy(up->uuid, sizeof(up->uuid), reg_str_from(uuid));
+    reg_layout_upload(&up->dir, &store->v2, name, uuid);
+
+    if (reg_upload_lock(up, err) == -1
+        || reg_upload_take_up(up, want, err) == -1)
+    {
+        reg_upload_close(up);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* Hints only: whatever fails here, fsync in commit will tell. */
+static void
+reg_upload_write_back(reg_upload_t *up)
+{
+    int64_t  old;
+
+    while (up->offset - up->synced >= REG_UPLOAD_STEP) {
+        (void) sync_file_range(up->fd, up->synced, REG_UPLOAD_STEP,
+                               SYNC_FILE_RANGE_WRITE);
+
+        old = up->synced - REG_UPLOAD_WINDOW;
+
+        if (old >= 0) {
+            (void) sync_file_range(up->fd, old, REG_UPLOAD_STEP,
+                                   SYNC_FILE_RANGE_WAIT_BEFORE
+                                   | SYNC_FILE_RANGE_WRITE
+                                   | SYNC_FILE_RANGE_WAIT_AFTER);
+        }
+
+        up->synced += REG_UPLOAD_STEP;
+    }
+}
+
+
+int
+reg_upload_append(reg_upload_t *up, const void *data, size_t len,
+    reg_error_t *err)
+{
+    if (len > INT64_MAX - (size_t) up->offset) {
+        return reg_error_sys(err, EFBIG, REG_UNKNOWN, "write", up->dir.text);
+    }
+
+    if (reg_durable_write(up->store, up->fd, data, len, up->offset,
+                          up->dir.text, err) == -1)
+    {
+        /* what was written in part was not hashed, so it does not count */
+        if (ftruncate(up->fd, (off_t) up->offset) == -1) {
+            up->offset = up->saved;     /* then the next open hashes it */
+        }
+
+        return -1;
+    }
+
+    reg_hash_update(&up->hash, data, len);
+    up->offset += (int64_t) len;
+
+    reg_upload_write_back(up);
+
+    return 0;
+}
+
+
+int
+reg_upload_suspend(reg_upload_t *up, reg_error_t *err)
+{
+    reg_path_t  old;
+
+    if (up->offset != up->saved) {
+        if (reg_upload_state_save(up->store, &up->dir, &up->hash, err) == -1) {
+            reg_upload_close(up);
+            return -1;
+        }
+
+        if (up->saved > 0) {
+            reg_upload_state_path(&old, &up->dir, up->hash.alg, up->saved);
+            (void) up->store->sys->unlink(old.text);    /* merely old */
+        }
+
+        up->saved = up->offset;
+    }
+
+    reg_upload_close(up);
+    return 0;
+}
+
+
+static int
+reg_upload_verify(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
+{
+    reg_hash_t    other;
+    reg_digest_t  got;
+
+    reg_hash_digest(&up->hash, &got);
+
+    if (want->alg != up->hash.alg) {
+        reg_hash_init(&other, want->alg);
+
+        if (reg_upload_rehash(&other, up->fd, 0, up->offset, &up->dir, err)
+            == -1)
+        {
+            return -1;
+        }
+
+        reg_hash_digest(&other, &got);
+    }
+
+    if (reg_digest_eq(&got, want)) {
+        return 0;
+    }
+
+    reg_error_detail(err, "digest", reg_digest_str(want));
+    return reg_error_set(err, REG_DIGEST_INVALID,
+                         "the digest does not match what was uploaded: %lld"
+                         " bytes, %s", (long long) up->offset, got.text);
+}
+
+
+int
+reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
+{
+    reg_durable_t  t;
+    reg_path_t     data = up->dir, blob, link;
+    int            rc = -1;
+
+    reg_durable_init(&t, up->store);
+
+    if (reg_upload_verify(up, want, err) == -1) {                   /* D1 */
+        (void) reg_upload_suspend(up, err);      /* first error wins */
+        return -1;
+    }
+
+    reg_path_add(&data, "data");
+    reg_layout_blob(&blob, &up->store->v2, want);
+    reg_layout_layer(&link, &up->store->v2, &up->name, want);
+
+    /* an existing blob of that name is replaced, which heals a damaged one */
+    if (reg_durable_move(&t, 0, &data, up->fd, &blob, err) == -1
+        || reg_durable_put(&t, 1, &link, reg_digest_str(want), err) == -1
+        || reg_durable_commit(&t, err) == -1)
+    {
+        goto out;
+    }
+
+    reg_durable_discard(&up->dir);
+    rc = 0;
+
+out:
+    reg_durable_free(&t);
+    reg_upload_close(up);
+
+    return rc;
+}
+
+
+void
+reg_upload_close(reg_upload_t *up)
+{
+    if (up->fd != -1) {
+        (void) close(up->fd);           /* what matters was synced */
+        up->fd = -1;
+    }
+}

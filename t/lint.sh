@@ -1,0 +1,40 @@
+#!/bin/sh
+# The rooms of the design: who may include whom, and that each header of src/
+# compiles alone.
+
+set -eu
+
+cc=$1
+std=$2
+bad=0
+
+complain() { echo "lint: $*" >&2; bad=1; }
+
+for header in src/*.h; do
+    $cc $std -Isrc -Wall -Wextra -Werror -fsyntax-only -x c "$header" \
+        || complain "$header does not compile alone"
+
+    grep -q '^ \* Blocks: ' "$header" \
+        || complain "$header does not say whether it blocks"
+done
+
+grep -nE '#include .*(ngx_|fcgi)' src/*.[ch] \
+    && complain "src/ knows neither nginx nor FastCGI"
+
+grep -nE '#include .*(ngx_)' fcgi/*.[ch] && complain "fcgi/ includes nginx"
+grep -nE '#include .*(fcgi)' ngx_module/*.[ch] \
+    && complain "ngx_module/ includes FastCGI"
+
+# third-party types stay inside a .c
+grep -nE '#include .*(jansson|yaml|hiredis)' src/*.h fcgi/*.h \
+    && complain "a header exposes a library"
+
+grep -nE '.{81}' src/*.[ch] fcgi/*.[ch] ngx_module/*.[ch] \
+    && complain "a line is longer than 80 columns"
+
+# renaming and removing are reg_durable's
+grep -nE '\b(rename|unlink|unlinkat|renameat|rmdir)\(' src/*.c fcgi/*.c \
+    ngx_module/*.c | grep -vE '^(src/reg_durable\.c|fcgi/fcgi_listen\.c|fcgi/main\.c)|sys->' \
+    && complain "only reg_durable renames and removes in the tree"
+
+exit $bad
