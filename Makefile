@@ -119,7 +119,8 @@ $B/nginx/Makefile: config
 
 $(MODULE): $B/nginx/Makefile $(MODULE_DEPS)
 	$(MAKE) --no-print-directory -s -C $B/nginx -f objs/Makefile modules
-	cp $B/nginx/objs/ngx_http_registry_module.so $@
+	cp $B/nginx/objs/ngx_http_registry_module.so $@.new
+	mv $@.new $@          # a running nginx keeps the old one
 
 # an nginx of its own with the module linked in: needs a whole source tree
 nginx: $B/nginx-static/objs/nginx

@@ -10,6 +10,7 @@
 
 
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
+static void ngx_http_registry_drop_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
@@ -48,16 +49,12 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
     (void) reg_error_set(&err, reg_error_of_status(r->headers_out.status),
                          NULL);
 
-    if (r->headers_out.status == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
-        (void) ngx_snprintf((u_char *) err.message, sizeof(err.message),
-                            "the requested range lies outside of the blob%Z");
-    }
-
     ctx->json = ngx_http_registry_error_body(r, &err);
     if (ctx->json == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_http_registry_drop_headers(r);
     ngx_http_clear_content_length(r);
     r->headers_out.content_length_n = ctx->json->last - ctx->json->pos;
 
@@ -71,6 +68,32 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/* What was said of the blob that was to be sent does not hold for an error:
+ * it must not be kept for a year. */
+
+static void
+ngx_http_registry_drop_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  range = ngx_string("Content-Range");
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len != range.len
+                || ngx_strncasecmp(h[i].key.data, range.data, range.len) != 0)
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
 }
 
 

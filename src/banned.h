@@ -14,6 +14,15 @@
 #include <time.h>
 
 #if defined(__GNUC__)
+
+/* some are macros in a hardened build */
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok
 #pragma GCC poison atoi atol atoll gmtime localtime mktemp tmpnam
 #endif

@@ -52,6 +52,8 @@ static const reg_error_row_t  reg_error_table[] = {
     [REG_RANGE_INVALID] = { "BLOB_UPLOAD_INVALID", 416,
         "the chunk does not begin where the upload ends; the Range header"
         " says how much has arrived" },
+    [REG_RANGE_UNSATISFIABLE] = { "SIZE_INVALID", 416,
+        "the requested range lies outside of the blob" },
     [REG_UPLOAD_BUSY] = { "BLOB_UPLOAD_INVALID", 409,
         "another request is writing to this upload; ask for its status and"
         " try again" },
@@ -209,7 +211,7 @@ reg_error_of_status(int status)
         { 405, REG_UNSUPPORTED },
         { 408, REG_TIMEOUT },
         { 413, REG_BODY_TOO_LARGE },
-        { 416, REG_RANGE_INVALID },
+        { 416, REG_RANGE_UNSATISFIABLE },
         { 429, REG_TOOMANYREQUESTS },
         { 502, REG_UNAVAILABLE },
         { 503, REG_UNAVAILABLE },

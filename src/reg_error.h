@@ -46,6 +46,7 @@ typedef enum {
 
     REG_PAGINATION_NUMBER_INVALID,   /* Docker: n of a list */
     REG_RANGE_INVALID,               /* a chunk out of order: 416 */
+    REG_RANGE_UNSATISFIABLE,         /* of a download: 416 */
     REG_UPLOAD_BUSY,                 /* a second writer: 409 */
     REG_MANIFEST_TOO_LARGE,          /* 413 */
     REG_BODY_TOO_LARGE,              /* 413, nginx's own limit */

@@ -1,0 +1,563 @@
+#include "reg_config_key.h"
+
+
+#define REG_CONFIG_NOWHERE  SIZE_MAX
+
+
+static const char *const  reg_config_versions[] = { "0.1", NULL };
+
+static const char *const  reg_config_levels[] = {
+    [REG_LOG_ERROR] = "error",
+    [REG_LOG_WARN] = "warn",
+    [REG_LOG_INFO] = "info",
+    [REG_LOG_DEBUG] = "debug",
+    NULL
+};
+
+static const char *const  reg_config_formats[] = {
+    [REG_LOG_TEXT] = "text",
+    [REG_LOG_JSON] = "json",
+    NULL
+};
+
+_Static_assert(sizeof(reg_log_level_t) == sizeof(int)
+               && sizeof(reg_log_format_t) == sizeof(int),
+               "an enum is stored as an int");
+
+#define AT(field)      offsetof(reg_config_t, field)
+#define HARMLESS(why)  REG_CONFIG_HARMLESS, why, NULL, 0, 0, 0, NULL
+#define IGNORED(why)   REG_CONFIG_IGNORED, why, NULL, 0, 0, 0, NULL
+#define REFUSED(why)   REG_CONFIG_REFUSED, why, NULL, 0, 0, 0, NULL
+#define DRIVER         REFUSED("only storage.filesystem is there; blobs would" \
+                               " not be where this says: remove it")
+
+static const reg_config_key_t  reg_config_keys[] = {
+
+    { "version", REG_CONFIG_ENUM,
+      "the schema of this file",
+      NULL, REG_CONFIG_NOWHERE, 0, 0, reg_config_versions },
+
+    { "log.level", REG_CONFIG_ENUM,
+      "the least that is logged",
+      "info", AT(log_level), 0, 0, reg_config_levels },
+    { "log.formatter", REG_CONFIG_ENUM,
+      "the form of a log line",
+      "text", AT(log_format), 0, 0, reg_config_formats },
+    { "log.accesslog.disabled", REG_CONFIG_NOT,
+      "no line for each request that the worker answers",
+      "false", AT(access_log), 0, 0, NULL },
+    { "log.fields", HARMLESS("the log's lines have fixed fields") },
+    { "log.hooks", IGNORED("no mail is sent; let the log's reader do it") },
+    { "loglevel", IGNORED("deprecated; write log.level") },
+
+    { "storage.filesystem.rootdirectory", REG_CONFIG_ABSOLUTE,
+      "the tree; the same as of nginx's registry directive",
+      "/var/lib/registry", AT(root), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "storage.filesystem.maxthreads",
+      HARMLESS("the worker has nginx_registry.threads") },
+    { "storage.delete.enabled", REG_CONFIG_BOOL,
+      "manifests, tags and blobs may be deleted",
+      "false", AT(delete_enabled), 0, 0, NULL },
+    { "storage.maintenance.readonly.enabled", REG_CONFIG_BOOL,
+      "nothing may be pushed or deleted",
+      "false", AT(readonly), 0, 0, NULL },
+    { "storage.maintenance.uploadpurging",
+      IGNORED("the worker purges no abandoned uploads") },
+    { "storage.cache", HARMLESS("nginx and the worker have their own") },
+    { "storage.redirect", HARMLESS("a file system never redirects") },
+    { "storage.tag", HARMLESS("tags are read one by one") },
+    { "storage.inmemory", DRIVER },
+    { "storage.s3", DRIVER },
+    { "storage.s3aws", DRIVER },
+    { "storage.azure", DRIVER },
+    { "storage.gcs", DRIVER },
+    { "storage.oss", DRIVER },
+    { "storage.swift", DRIVER },
+    { "storage.cos", DRIVER },
+    { "storage.rados", DRIVER },
+
+    { "auth",
+      REFUSED("the worker checks no access, all would be open: remove this"
+              " and protect nginx's location (auth_basic, allow)") },
+
+    { "middleware", IGNORED("there is no middleware") },
+    { "reporting", IGNORED("nothing is reported elsewhere; read the log") },
+    { "notifications", IGNORED("no notifications are sent") },
+    { "redis", IGNORED("no Redis is used") },
+
+    { "http.addr", HARMLESS("nginx's listen says where") },
+    { "http.net", HARMLESS("nginx's listen says how") },
+    { "http.prefix", IGNORED("the registry is at /v2/ of nginx's server") },
+    { "http.host", HARMLESS("every Location that is sent is relative") },
+    { "http.relativeurls",
+      HARMLESS("every Location that is sent is relative") },
+    { "http.secret", HARMLESS("an upload's state is on disk, not in its URL") },
+    { "http.draintimeout", IGNORED("write nginx_registry.drain_timeout") },
+    { "http.tls", IGNORED("nginx ends TLS; write ssl_certificate there") },
+    { "http.tls.clientcas",
+      REFUSED("clients would not be asked for certificates: remove this and"
+              " write ssl_client_certificate and ssl_verify_client in nginx") },
+    { "http.debug", IGNORED("there is no debug server") },
+    { "http.headers", IGNORED("write add_header in nginx's location") },
+    { "http.headers.X-Content-Type-Options", HARMLESS("always sent") },
+    { "http.http2", HARMLESS("nginx's listen says") },
+    { "http.h2c", HARMLESS("nginx's listen says") },
+
+    { "health.storagedriver", HARMLESS("a failing disk is told to clients") },
+    { "health.file", IGNORED("ask GET /v2/ for the registry's health") },
+    { "health.http", IGNORED("ask GET /v2/ for the registry's health") },
+    { "health.tcp", IGNORED("ask GET /v2/ for the registry's health") },
+
+    { "proxy",
+      REFUSED("there is no pull-through cache, all would be missing: remove"
+              " this, or use another registry for mirrors") },
+
+    { "compatibility.schema1",
+      IGNORED("Docker's schema 1 manifests are always refused") },
+
+    { "validation.disabled", REG_CONFIG_BOOL,
+      "a manifest may be pushed before what it refers to",
+      "false", AT(validation_disabled), 0, 0, NULL },
+    { "validation.enabled", IGNORED("deprecated; write validation.disabled") },
+    { "validation.manifests.urls",
+      REFUSED("layers' URLs are not compared with a list, all would be"
+              " accepted: remove this") },
+    { "validation.manifests.indexes",
+      IGNORED("an index must have all its images, unless"
+              " validation.disabled") },
+
+    { "policy",
+      REFUSED("repositories have no classes, all would be accepted: remove"
+              " this") },
+
+    { "catalog.maxentries", REG_CONFIG_INT,
+      "the longest page of the catalog",
+      "1000", AT(catalog_max), 1, 1000000, NULL },
+
+    { "nginx_registry.socket", REG_CONFIG_ABSOLUTE,
+      "where the worker listens; nginx's fastcgi_pass names it",
+      "/run/nginx-registry/registry.sock", AT(socket), 0, 107, NULL },
+    { "nginx_registry.socket_mode", REG_CONFIG_MODE,
+      "who may connect to the socket",
+      "0660", AT(socket_mode), 0, 0775, NULL },
+    { "nginx_registry.processes", REG_CONFIG_INT,
+      "worker processes",
+      "1", AT(processes), 1, 256, NULL },
+    { "nginx_registry.threads", REG_CONFIG_INT,
+      "threads of each: requests that are answered at a time",
+      "16", AT(threads), 1, 1024, NULL },
+    { "nginx_registry.manifest_cache", REG_CONFIG_SIZE,
+      "memory for manifests, in each process",
+      "8m", AT(manifest_cache), 0, 16LL << 30, NULL },
+    { "nginx_registry.tags_max", REG_CONFIG_INT,
+      "the longest page of a tag list",
+      "10000", AT(tags_max), 1, 1000000, NULL },
+    { "nginx_registry.drain_timeout", REG_CONFIG_INT,
+      "seconds that requests have to end when the worker stops",
+      "30", AT(drain_timeout), 0, 3600, NULL },
+};
+
+#define REG_CONFIG_KEYS  (sizeof(reg_config_keys) / sizeof(reg_config_keys[0]))
+
+_Static_assert(REG_CONFIG_KEYS <= REG_CONFIG_KEYS_MAX,
+               "the reader keeps a word for each row");
+
+
+const reg_config_key_t *
+reg_config_key_at(size_t i)
+{
+    return i < REG_CONFIG_KEYS ? &reg_config_keys[i] : NULL;
+}
+
+
+size_t
+reg_config_key_index(const reg_config_key_t *key)
+{
+    return (size_t) (key - reg_config_keys);
+}
+
+
+bool
+reg_config_key_is_foreign(const reg_config_key_t *key)
+{
+    return key->kind >= REG_CONFIG_HARMLESS;
+}
+
+
+/* True if `below` is path, or below it. */
+static bool
+reg_config_key_covers(const char *path, const char *below)
+{
+    size_t  len = strlen(path);
+
+    return strncmp(path, below, len) == 0
+           && (below[len] == '\0' || below[len] == '.');
+}
+
+
+const reg_config_key_t *
+reg_config_key_find(const char *path)
+{
+    const reg_config_key_t  *best = NULL;
+
+    for (size_t i = 0; i < REG_CONFIG_KEYS; i++) {
+        const reg_config_key_t  *key = &reg_config_keys[i];
+
+        if (strcmp(key->path, path) == 0) {
+            return key;
+        }
+
+        if (reg_config_key_is_foreign(key) && reg_config_key_covers(key->path, path)
+            && (best == NULL || strlen(key->path) > strlen(best->path)))
+        {
+            best = key;
+        }
+    }
+
+    return best;
+}
+
+
+bool
+reg_config_key_is_section(const char *path)
+{
+    for (size_t i = 0; i < REG_CONFIG_KEYS; i++) {
+        const char  *other = reg_config_keys[i].path;
+
+        if (reg_config_key_covers(path, other) && other[strlen(path)] == '.') {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* Insertions, deletions and replacements that make a of b. */
+static size_t
+reg_config_key_distance(reg_str_t a, reg_str_t b)
+{
+    enum { MAX = 32 };
+
+    size_t  row[MAX + 1], corner, above;
+
+    if (a.len > MAX || b.len > MAX) {
+        return SIZE_MAX;
+    }
+
+    for (size_t k = 0; k <= b.len; k++) {
+        row[k] = k;
+    }
+
+    for (size_t i = 1; i <= a.len; i++) {
+        corner = row[0];
+        row[0] = i;
+
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t  change = corner + (a.data[i - 1] != b.data[k - 1]);
+            size_t  shift = (row[k] < row[k - 1] ? row[k] : row[k - 1]) + 1;
+
+            above = row[k];
+            row[k] = change < shift ? change : shift;
+            corner = above;
+        }
+    }
+
+    return row[b.len];
+}
+
+
+reg_str_t
+reg_config_key_nearest(const char *section, reg_str_t name)
+{
+    size_t     skip = section[0] == '\0' ? 0 : strlen(section) + 1;
+    size_t     best = name.len > 3 ? 3 : name.len, distance;
+    reg_str_t  meant = REG_STR_NULL;
+
+    for (size_t i = 0; i < REG_CONFIG_KEYS; i++) {
+        const char  *path = reg_config_keys[i].path;
+        reg_str_t    rest, sibling;
+
+        if (skip > 0 && (!reg_config_key_covers(section, path)
+                         || path[skip - 1] == '\0'))
+        {
+            continue;
+        }
+
+        rest = reg_str_from(path + skip);
+        sibling = reg_str_cut(&rest, '.');
+        distance = reg_config_key_distance(name, sibling);
+
+        if (distance < best) {
+            best = distance;
+            meant = (reg_str_t) { skip + sibling.len, path };
+        }
+    }
+
+    return meant;
+}
+
+
+/* How many bytes of a variable's name spell path with '_' for '.', in any
+ * case: all of path, or 0. */
+static size_t
+reg_config_key_spells(reg_str_t name, reg_str_t path)
+{
+    if (name.len < path.len) {
+        return 0;
+    }
+
+    for (size_t i = 0; i < path.len; i++) {
+        char       c = path.data[i] == '.' ? '_' : path.data[i];
+        reg_str_t  a = { 1, &name.data[i] }, b = { 1, &c };
+
+        if (!reg_str_eq_nocase(a, b)) {
+            return 0;
+        }
+    }
+
+    return path.len;
+}
+
+
+const reg_config_key_t *
+reg_config_key_spelled(reg_str_t name)
+{
+    const reg_config_key_t  *best = NULL;
+    size_t                   most = 0;
+
+    for (size_t i = 0; i < REG_CONFIG_KEYS; i++) {
+        const reg_config_key_t  *key = &reg_config_keys[i];
+        size_t                   n;
+
+        n = reg_config_key_spells(name, reg_str_from(key->path));
+
+        if (n > most && (n == name.len
+                         || (name.data[n] == '_'
+                             && reg_config_key_is_foreign(key))))
+        {
+            best = key;
+            most = n;
+        }
+    }
+
+    return best;
+}
+
+
+reg_str_t
+reg_config_key_spelled_section(reg_str_t name)
+{
+    for (size_t i = 0; i < REG_CONFIG_KEYS; i++) {
+        reg_str_t  path = reg_str_from(reg_config_keys[i].path);
+
+        if (path.len > name.len && path.data[name.len] == '.') {
+            path.len = name.len;
+
+            if (reg_config_key_spells(name, path) == name.len) {
+                return path;
+            }
+        }
+    }
+
+    return REG_STR_NULL;
+}
+
+
+static int
+reg_config_key_bool(reg_str_t s, bool *out)
+{
+    static const char  *words[][2] = {
+        { "false", "true" }, { "no", "yes" }, { "off", "on" }
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        for (int k = 0; k < 2; k++) {
+            if (reg_str_eq_nocase(s, reg_str_from(words[i][k]))) {
+                *out = k == 1;
+                return 0;
+            }
+        }
+    }
+
+    return -1;
+}
+
+
+static int
+reg_config_key_size(reg_str_t s, int64_t max, int64_t *out)
+{
+    static const char  units[] = "kmg";
+
+    int          shift = 0;
+    const char  *unit;
+
+    if (s.len > 0 && s.data[s.len - 1] > '9') {
+        unit = strchr(units, s.data[s.len - 1] | 0x20);
+
+        if (unit == NULL || *unit == '\0') {
+            return -1;
+        }
+
+        shift = 10 * (int) (unit - units + 1);
+        s.len--;
+    }
+
+    if (reg_str_int(s, max >> shift, out) == -1) {
+        return -1;
+    }
+
+    *out <<= shift;
+    return 0;
+}
+
+
+static int
+reg_config_key_mode(reg_str_t s, int64_t mask, int64_t *out)
+{
+    int64_t  mode = 0;
+
+    if (s.len == 0 || s.len > 4) {
+        return -1;
+    }
+
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '7') {
+            return -1;
+        }
+
+        mode = mode << 3 | (s.data[i] - '0');
+    }
+
+    *out = mode;
+    return (mode & ~mask) == 0 ? 0 : -1;
+}
+
+
+static int
+reg_config_key_enum(reg_str_t s, const char *const *words, int *out)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (reg_str_eq_nocase(s, reg_str_from(words[i]))) {
+            *out = i;
+            return 0;
+        }
+    }
+
+    return -1;
+}
+
+
+static int
+reg_config_key_absolute(reg_str_t s, int64_t max, char *out)
+{
+    if (s.len == 0 || s.len > (size_t) max || s.data[0] != '/') {
+        return -1;
+    }
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char  c = (unsigned char) s.data[i];
+
+        if (c < 0x20 || c == 0x7f) {
+            return -1;
+        }
+    }
+
+    return reg_str_copy(out, REG_CONFIG_TEXT, s);
+}
+
+
+int
+reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
+    reg_config_t *config)
+{
+    bool     yes = false;
+    int      word = 0, rc;
+    int64_t  number = 0;
+    size_t   size = sizeof(number);
+    void    *from = &number;
+
+    switch (key->kind) {
+
+    case REG_CONFIG_INT:
+        rc = reg_str_int(value, key->max, &number);
+        break;
+
+    case REG_CONFIG_SIZE:
+        rc = reg_config_key_size(value, key->max, &number);
+        break;
+
+    case REG_CONFIG_MODE:
+        rc = reg_config_key_mode(value, key->max, &number);
+        break;
+
+    case REG_CONFIG_ABSOLUTE:
+        return reg_config_key_absolute(value, key->max,
+                                   (char *) config + key->offset);
+
+    case REG_CONFIG_ENUM:
+        rc = reg_config_key_enum(value, key->words, &word);
+        from = &word;
+        size = sizeof(word);
+        break;
+
+    default:
+        rc = reg_config_key_bool(value, &yes);
+        yes = yes != (key->kind == REG_CONFIG_NOT);
+        from = &yes;
+        size = sizeof(yes);
+    }
+
+    if (rc == -1 || (from == &number && number < key->min)) {
+        return -1;
+    }
+
+    if (key->offset != REG_CONFIG_NOWHERE) {
+        memcpy((char *) config + key->offset, from, size);
+    }
+
+    return 0;
+}
+
+
+void
+reg_config_key_expected(const reg_config_key_t *key, char *out, size_t size)
+{
+    long long  min = key->min, max = key->max;
+    size_t     n;
+
+    switch (key->kind) {
+
+    case REG_CONFIG_INT:
+        (void) snprintf(out, size, "a number from %lld to %lld", min, max);
+        break;
+
+    case REG_CONFIG_SIZE:
+        (void) snprintf(out, size, "a size such as 512k, 8m or 1g, at most"
+                        " %lldm", max >> 20);
+        break;
+
+    case REG_CONFIG_MODE:
+        (void) snprintf(out, size, "an octal mode such as 0660, within 0%llo",
+                        (unsigned long long) max);
+        break;
+
+    case REG_CONFIG_ABSOLUTE:
+        (void) snprintf(out, size, "a path that begins with / and has at most"
+                        " %lld bytes", max);
+        break;
+
+    case REG_CONFIG_ENUM:
+        n = 0;
+
+        for (size_t i = 0; key->words[i] != NULL && n < size; i++) {
+            n += (size_t) snprintf(out + n, size - n, "%s%s",
+                                   i == 0 ? "" : " or ", key->words[i]);
+        }
+
+        break;
+
+    default:
+        (void) snprintf(out, size, "true or false");
+    }
+}
