@@ -55,6 +55,15 @@ UNITS  := $(patsubst t/unit/%.c,$B/unit/%,$(wildcard t/unit/*.c))
 WORKER := $B/registry-fcgi
 MODULE := $B/ngx_http_registry_module.so
 
+# V=1 shows the commands
+ifeq ($(V),)
+Q := @
+say = @printf '  %-4s %s\n' $(1) $(2)
+else
+Q :=
+say = @:
+endif
+
 .DELETE_ON_ERROR:
 .PHONY: all build deps deps-test run test check lint unit bench install \
         uninstall clean help nginx
@@ -62,7 +71,7 @@ MODULE := $B/ngx_http_registry_module.so
 all: build
 
 build: deps
-	@$(MAKE) --no-print-directory $(WORKER) $(MODULE)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(WORKER) $(MODULE)
 
 # ---- what it needs --------------------------------------------------------
 
@@ -76,18 +85,21 @@ deps-test: deps
 
 $B/src/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALLC) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLC) -c -o $@ $<
 
 $B/fcgi/%.o: fcgi/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALLC) -Ifcgi -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLC) -Ifcgi -c -o $@ $<
 
 $B/libreg.a: $(SRC_O)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(WORKER): $(FCGI_O) $B/libreg.a
-	$(CC) $(ALLL) -o $@ $^ $(LIBS_FCGI) $(LIBS_SRC)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_FCGI) $(LIBS_SRC)
 
 # ---- the module -----------------------------------------------------------
 #
@@ -95,32 +107,36 @@ $(WORKER): $(FCGI_O) $B/libreg.a
 # Debian's flags (conf_flags) make the module fit Debian's binary; for another
 # tree --with-compat does.
 
-MODULE_DEPS := config $(wildcard ngx_module/*.[ch]) $(wildcard src/*.[ch])
+# what the addon's config lists
+MODULE_NOUNS := $(shell sed -n '/^registry_nouns=/,/"$$/{s/registry_nouns=//;s/["\\]//g;p}' config)
+MODULE_DEPS  := config $(wildcard ngx_module/*.[ch]) \
+                $(foreach n,$(MODULE_NOUNS),src/$n.c src/$n.h)
 MODULE_CC   := -O2 -g -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
                $(if $(filter address,$(SAN)),$(SANF))
 MODULE_LD   := -Wl,-z,relro -Wl,-z,now $(if $(filter address,$(SAN)),$(SANF))
 
-$B/nginx/Makefile: config
+$B/nginx/objs/Makefile: config
 	@test -x $(NGINX_SRC)/configure || test -x $(NGINX_SRC)/auto/configure \
 	    || { echo "$(NGINX_SRC) is no nginx source tree: install nginx-dev," \
 	              "or name one with NGINX_SRC=" >&2; exit 1; }
-	@rm -rf $(@D) && mkdir -p $(@D)
+	@rm -rf $B/nginx && mkdir -p $B/nginx
 	@for f in $(abspath $(NGINX_SRC))/*; do \
-	    case $$f in */objs|*/Makefile) ;; *) ln -s $$f $(@D)/ ;; esac; done
-	@cd $(@D) && test -x configure || ln -s auto/configure $(@D)/configure
-	@echo "configuring the module for $(NGINX_SRC)"
-	@cd $(@D) && bash -c 'NGX_CONF_FLAGS=(--with-compat --with-threads \
+	    case $$f in */objs|*/Makefile) ;; *) ln -s $$f $B/nginx/ ;; esac; done
+	@cd $B/nginx && test -x configure || ln -s auto/configure $B/nginx/configure
+	$(call say,CONF,$(NGINX_SRC))
+	@cd $B/nginx && bash -c 'NGX_CONF_FLAGS=(--with-compat --with-threads \
 	    --with-http_v2_module --with-http_ssl_module); \
 	    if test -e conf_flags; then . ./conf_flags; fi; \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) \
 	    --with-cc-opt="$(MODULE_CC)" --with-ld-opt="$(MODULE_LD)" \
 	    --add-dynamic-module=$(CURDIR)' > configure.log 2>&1 \
-	    || { tail -20 configure.log >&2; rm -f Makefile; exit 1; }
+	    || { tail -20 configure.log >&2; rm -f objs/Makefile; exit 1; }
 
-$(MODULE): $B/nginx/Makefile $(MODULE_DEPS)
-	$(MAKE) --no-print-directory -s -C $B/nginx -f objs/Makefile modules
-	cp $B/nginx/objs/ngx_http_registry_module.so $@.new
-	mv $@.new $@          # a running nginx keeps the old one
+$(MODULE): $B/nginx/objs/Makefile $(MODULE_DEPS)
+	$(call say,NGX,$@)
+	$(Q)$(MAKE) --no-print-directory -s -C $B/nginx -f objs/Makefile modules
+	@cp $B/nginx/objs/ngx_http_registry_module.so $@.new
+	@mv $@.new $@         # a running nginx keeps the old one
 
 # an nginx of its own with the module linked in: needs a whole source tree
 nginx: $B/nginx-static/objs/nginx
@@ -163,7 +179,8 @@ check: lint unit
 
 $B/unit/%: t/unit/%.c $B/libreg.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLC) $(ALLL) -o $@ $< $B/libreg.a -lcmocka $(LIBS_SRC)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLC) $(ALLL) -o $@ $< $B/libreg.a -lcmocka $(LIBS_SRC)
 
 unit: $(UNITS)
 	@for u in $(UNITS); do $$u > $$u.log 2>&1 \

@@ -6,6 +6,10 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 
+# nginx takes a variable of this name for inherited sockets
+nginx_bin=$NGINX
+unset NGINX
+
 say() { printf '%s\n' "$*"; }
 die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
@@ -15,7 +19,7 @@ ROOT=$(absolute "$ROOT")
 RUNDIR=$(absolute "$RUNDIR")
 socket=$RUNDIR/registry.sock
 
-[ -x "$NGINX" ] || die "no nginx at '$NGINX': run 'make deps'"
+[ -x "$nginx_bin" ] || die "no nginx at '$nginx_bin': run 'make deps'"
 [ -z "${REDIS:-}" ] || say "run: REDIS is not used by this version: tags are read from disk"
 
 mkdir -p "$ROOT" "$RUNDIR" "$RUNDIR/tmp"
@@ -73,7 +77,7 @@ trap 'stop 1' EXIT
 "$WORKER" --config "$config" --root "$ROOT" --socket "$socket" 2>> "$RUNDIR/worker.log" &
 worker=$!
 
-"$NGINX" -p "$RUNDIR" -c "$RUNDIR/nginx.conf" -e "$RUNDIR/error.log" -g 'daemon off;' &
+"$nginx_bin" -p "$RUNDIR" -c "$RUNDIR/nginx.conf" -e "$RUNDIR/error.log" -g 'daemon off;' &
 nginx=$!
 
 url=http://$LISTEN/v2/

@@ -207,7 +207,8 @@ reg_config_key_find(const char *path)
             return key;
         }
 
-        if (reg_config_key_is_foreign(key) && reg_config_key_covers(key->path, path)
+        if (reg_config_key_is_foreign(key)
+            && reg_config_key_covers(key->path, path)
             && (best == NULL || strlen(key->path) > strlen(best->path)))
         {
             best = key;

@@ -133,7 +133,7 @@ int
 reg_hash_import(reg_hash_t *h, reg_alg_t alg, const unsigned char *in,
     size_t len)
 {
-    const unsigned char  *p = in + 4;
+    const unsigned char  *p;
     uint64_t              words[8], length;
     size_t                num;
 
@@ -144,6 +144,8 @@ reg_hash_import(reg_hash_t *h, reg_alg_t alg, const unsigned char *in,
     {
         return -1;
     }
+
+    p = in + 4;
 
     for (int i = 0; i < 8; i++) {
         p = reg_hash_get(p, &words[i], reg_hash_forms[alg].word);

@@ -103,7 +103,9 @@ reg_str_int(reg_str_t s, int64_t max, int64_t *out)
     for (size_t i = 0; i < s.len; i++) {
         int  digit = s.data[i] - '0';
 
-        if (digit < 0 || digit > 9 || n > (max - digit) / 10) {
+        if (digit < 0 || digit > 9 || digit > max
+            || n > (max - digit) / 10)
+        {
             return -1;
         }
 
@@ -164,9 +166,13 @@ reg_buf_reserve(reg_buf_t *b, size_t len)
         return NULL;
     }
 
-    if (b->len + len > b->size) {
+    if (b->data == NULL || b->len + len > b->size) {
         size_t  size = b->size < 256 ? 256 : b->size * 2;
         char   *p;
+
+        if (size > REG_BUF_MAX) {
+            size = REG_BUF_MAX;
+        }
 
         if (size < b->len + len) {
             size = b->len + len;

@@ -1,0 +1,16 @@
+#include "fcgi_base.h"
+
+
+int
+fcgi_base_get(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    (void) service;
+    (void) r;
+    (void) err;
+
+    fcgi_reply_json(reply);
+    reg_buf_puts(&reply->body, "{}");
+
+    return 0;
+}

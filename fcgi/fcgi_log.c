@@ -1,0 +1,303 @@
+#include "fcgi_log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+
+#define FCGI_LOG_PATH   512
+#define FCGI_LOG_AGENT  256
+#define FCGI_LOG_TEXT   2048
+
+
+static const char *const  fcgi_log_levels[] = {
+    [REG_LOG_ERROR] = "error",
+    [REG_LOG_WARN] = "warn",
+    [REG_LOG_INFO] = "info",
+    [REG_LOG_DEBUG] = "debug",
+};
+
+
+void
+fcgi_log_init(fcgi_log_t *log, const reg_config_t *config)
+{
+    log->level = config->log_level;
+    log->format = config->log_format;
+    log->access = config->access_log;
+    atomic_init(&log->second, 0);
+    atomic_init(&log->lines, 0);
+}
+
+
+static reg_str_t
+fcgi_log_cut(reg_str_t s, size_t max)
+{
+    return (reg_str_t) { s.len < max ? s.len : max, s.data };
+}
+
+
+/* What could end the line or the quotes, or drive a terminal, as \xHH. */
+static void
+fcgi_log_escape(reg_buf_t *line, reg_str_t s)
+{
+    static const char  hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char  c = (unsigned char) s.data[i];
+
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+            reg_buf_put(line, &s.data[i], 1);
+        } else {
+            char  code[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+
+            reg_buf_put(line, code, sizeof(code));
+        }
+    }
+}
+
+
+/* RFC 3339, UTC, milliseconds. */
+static void
+fcgi_log_time(reg_buf_t *line, const struct timespec *now)
+{
+    static _Thread_local time_t  second = -1;
+    static _Thread_local char    text[32];
+
+    char  ms[8];
+
+    if (now->tv_sec != second) {
+        struct tm  tm;
+
+        if (gmtime_r(&now->tv_sec, &tm) == NULL
+            || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+        {
+            text[0] = '\0';
+        }
+
+        second = now->tv_sec;
+    }
+
+    reg_buf_puts(line, text);
+    (void) snprintf(ms, sizeof(ms), ".%03dZ",
+                    (int) (now->tv_nsec / 1000000 % 1000));   /* fits */
+    reg_buf_puts(line, ms);
+}
+
+
+static void
+fcgi_log_begin(const fcgi_log_t *log, reg_buf_t *line, reg_log_level_t level)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);      /* cannot fail */
+    (void) reg_buf_reserve(line, 1000);              /* one malloc a line */
+
+    if (log->format == REG_LOG_JSON) {
+        reg_buf_puts(line, "{\"time\":\"");
+        fcgi_log_time(line, &now);
+        reg_buf_puts(line, "\",\"level\":\"");
+        reg_buf_puts(line, fcgi_log_levels[level]);
+        reg_buf_puts(line, "\"");
+
+    } else {
+        fcgi_log_time(line, &now);
+        reg_buf_puts(line, " ");
+        reg_buf_puts(line, fcgi_log_levels[level]);
+        reg_buf_puts(line, " ");
+    }
+}
+
+
+static void
+fcgi_log_end(const fcgi_log_t *log, reg_buf_t *line)
+{
+    reg_buf_puts(line, log->format == REG_LOG_JSON ? "}\n" : "\n");
+
+    if (reg_buf_ok(line)) {
+        /* nowhere to say that stderr is gone */
+        ssize_t  n = write(STDERR_FILENO, line->data, line->len);
+
+        (void) n;
+    }
+
+    reg_buf_free(line);
+}
+
+
+static void
+fcgi_log_text(fcgi_log_t *log, reg_log_level_t level, reg_str_t text)
+{
+    reg_buf_t  line = REG_BUF_INIT;
+
+    fcgi_log_begin(log, &line, level);
+
+    if (log->format == REG_LOG_JSON) {
+        reg_buf_puts(&line, ",\"message\":");
+        reg_buf_json(&line, text);
+    } else {
+        fcgi_log_escape(&line, text);
+    }
+
+    fcgi_log_end(log, &line);
+}
+
+
+/* Whether one more line of trouble fits into this second.  Threads that meet
+ * at its turn may write a line too many; that is harmless. */
+static bool
+fcgi_log_admit(fcgi_log_t *log)
+{
+    int64_t  now = (int64_t) time(NULL);
+    int64_t  then = atomic_load(&log->second);
+    int64_t  lines;
+    char     text[80];
+
+    if (now != then
+        && atomic_compare_exchange_strong(&log->second, &then, now))
+    {
+        lines = atomic_exchange(&log->lines, 0);
+
+        if (lines > FCGI_LOG_BURST) {
+            (void) snprintf(text, sizeof(text),
+                            "%lld more lines like these were left out",
+                            (long long) (lines - FCGI_LOG_BURST));
+            fcgi_log_text(log, REG_LOG_WARN, reg_str_from(text));
+        }
+    }
+
+    return atomic_fetch_add(&log->lines, 1) < FCGI_LOG_BURST;
+}
+
+
+void
+fcgi_log(fcgi_log_t *log, reg_log_level_t level, const char *fmt, ...)
+{
+    char     text[FCGI_LOG_TEXT];
+    va_list  args;
+
+    if (level > log->level
+        || (level <= REG_LOG_WARN && !fcgi_log_admit(log)))
+    {
+        return;
+    }
+
+    va_start(args, fmt);
+    (void) vsnprintf(text, sizeof(text), fmt, args);   /* cut if too long */
+    va_end(args);
+
+    fcgi_log_text(log, level, reg_str_from(text));
+}
+
+
+static void
+fcgi_log_access_json(reg_buf_t *line, const fcgi_log_request_t *r)
+{
+    char  numbers[120];
+
+    reg_buf_puts(line, ",\"client\":");
+    reg_buf_json(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
+    reg_buf_puts(line, ",\"method\":");
+    reg_buf_json(line, fcgi_log_cut(r->method, 32));
+    reg_buf_puts(line, ",\"path\":");
+    reg_buf_json(line, fcgi_log_cut(r->path, FCGI_LOG_PATH));
+
+    (void) snprintf(numbers, sizeof(numbers), ",\"status\":%d,\"bytes\":%lld,"
+                    "\"duration_ms\":%lld.%03d,\"agent\":", r->status,
+                    (long long) r->bytes, (long long) (r->usec / 1000),
+                    (int) (r->usec % 1000));                    /* fits */
+    reg_buf_puts(line, numbers);
+    reg_buf_json(line, fcgi_log_cut(r->agent, FCGI_LOG_AGENT));
+
+    if (r->error != NULL) {
+        reg_buf_puts(line, ",\"error\":");
+        reg_buf_json(line, reg_str_from(reg_error_name(r->error)));
+        reg_buf_puts(line, ",\"message\":");
+        reg_buf_json(line, reg_str_from(reg_error_message(r->error)));
+    }
+}
+
+
+static void
+fcgi_log_access_text(reg_buf_t *line, const fcgi_log_request_t *r)
+{
+    char  numbers[80];
+
+    fcgi_log_escape(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
+    reg_buf_puts(line, " \"");
+    fcgi_log_escape(line, fcgi_log_cut(r->method, 32));
+    reg_buf_puts(line, " ");
+    fcgi_log_escape(line, fcgi_log_cut(r->path, FCGI_LOG_PATH));
+
+    (void) snprintf(numbers, sizeof(numbers), "\" %d %lld %lld.%03d \"",
+                    r->status, (long long) r->bytes,
+                    (long long) (r->usec / 1000),
+                    (int) (r->usec % 1000));                    /* fits */
+    reg_buf_puts(line, numbers);
+    fcgi_log_escape(line, fcgi_log_cut(r->agent, FCGI_LOG_AGENT));
+    reg_buf_puts(line, "\"");
+
+    if (r->error != NULL) {
+        reg_buf_puts(line, " ");
+        reg_buf_puts(line, reg_error_name(r->error));
+        reg_buf_puts(line, ": ");
+        fcgi_log_escape(line, reg_str_from(reg_error_message(r->error)));
+    }
+}
+
+
+/* What only the operator may read: operation, path and errno. */
+static void
+fcgi_log_failure(fcgi_log_t *log, const fcgi_log_request_t *r,
+    reg_log_level_t level)
+{
+    const reg_error_t  *err = r->error;
+    char                sys[128] = "";
+
+    if (err->sys != 0) {
+        (void) snprintf(sys, sizeof(sys), ": %s", strerror(err->sys));
+    }
+
+    fcgi_log(log, level, "%.*s %.*s: %s: %s%s%s%s%s",
+             (int) fcgi_log_cut(r->method, 32).len, r->method.data,
+             (int) fcgi_log_cut(r->path, FCGI_LOG_PATH).len, r->path.data,
+             reg_error_name(err), reg_error_message(err),
+             err->where[0] != '\0' ? " (" : "", err->where, sys,
+             err->where[0] != '\0' ? ")" : "");
+}
+
+
+/* Something lies in the tree that should not: the client is told that there
+ * is nothing, the operator what it is. */
+static bool
+fcgi_log_odd(const reg_error_t *err)
+{
+    return err->where[0] != '\0' && err->sys != ENOENT && err->sys != ENOTDIR;
+}
+
+
+void
+fcgi_log_request(fcgi_log_t *log, const fcgi_log_request_t *r)
+{
+    reg_buf_t  line = REG_BUF_INIT;
+
+    if (r->error != NULL && r->status >= 500) {
+        fcgi_log_failure(log, r, REG_LOG_ERROR);
+
+    } else if (r->error != NULL && fcgi_log_odd(r->error)) {
+        fcgi_log_failure(log, r, REG_LOG_WARN);
+    }
+
+    if (log->level < REG_LOG_INFO || (!log->access && r->error == NULL)) {
+        return;
+    }
+
+    fcgi_log_begin(log, &line, REG_LOG_INFO);
+
+    if (log->format == REG_LOG_JSON) {
+        fcgi_log_access_json(&line, r);
+    } else {
+        fcgi_log_access_text(&line, r);
+    }
+
+    fcgi_log_end(log, &line);
+}

@@ -1,0 +1,39 @@
+/*
+ * fcgi_page: a JSON list that is filled by a callback until a page is full.
+ *
+ *     fcgi_page_t  page;
+ *
+ *     fcgi_page_begin(&page, &reply->body, n);
+ *     reg_tag_list(…, fcgi_page_item, &page, …)
+ *     fcgi_page_end(&page);
+ *     if (page.more) … page.last is the last name of this page …
+ *
+ * The item after the last of the page ends the walk: it only tells that there
+ * is more.
+ */
+
+#ifndef FCGI_PAGE_H
+#define FCGI_PAGE_H
+
+#include "reg_page.h"
+#include "reg_ref.h"
+
+typedef struct {
+    reg_buf_t  *out;
+    int64_t     max;
+    int64_t     n;
+    bool        more;
+    char        last[REG_NAME_MAX + 1];
+} fcgi_page_t;
+
+
+/* Appends "[". */
+void fcgi_page_begin(fcgi_page_t *page, reg_buf_t *out, int64_t max);
+
+/* For reg_tag_list() and reg_repo_list(). */
+int fcgi_page_item(void *page, reg_str_t name);
+
+/* Appends "]". */
+void fcgi_page_end(fcgi_page_t *page);
+
+#endif

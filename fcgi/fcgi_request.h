@@ -1,0 +1,88 @@
+/*
+ * fcgi_request: what nginx says about a request, and its body.
+ *
+ *     fcgi_request_t  r;
+ *
+ *     fcgi_request_init(&r);                         once per thread
+ *
+ *     fcgi_request_read(&r, &fcgx);                  each request
+ *     fcgi_request_body(&r, max, &body, &err)        those that have one
+ *     fcgi_request_drain(&r)                         before the answer
+ *
+ *     fcgi_request_free(&r);
+ *
+ * Only these parameters are read, everything else that a client can put into
+ * HTTP_… is not looked at:
+ *
+ *     REQUEST_METHOD   REGISTRY_URI ($uri)   REQUEST_URI   QUERY_STRING
+ *     CONTENT_TYPE   CONTENT_LENGTH   REMOTE_ADDR   REGISTRY_ROOT
+ *     HTTP_ACCEPT   HTTP_IF_NONE_MATCH   HTTP_USER_AGENT
+ *
+ * A header that a client sends twice arrives as two parameters from nginx
+ * before 1.23: those of Accept are joined.
+ *
+ * Slices live until the next fcgi_request_read().
+ */
+
+#ifndef FCGI_REQUEST_H
+#define FCGI_REQUEST_H
+
+#include <fcgiapp.h>
+
+#include "reg_error.h"
+#include "reg_target.h"
+
+typedef enum {
+    FCGI_METHOD_GET,
+    FCGI_METHOD_HEAD,
+    FCGI_METHOD_POST,
+    FCGI_METHOD_PUT,
+    FCGI_METHOD_PATCH,
+    FCGI_METHOD_DELETE,
+    FCGI_METHOD_OPTIONS,
+    FCGI_METHOD_OTHER
+} fcgi_method_t;
+
+typedef struct {
+    fcgi_method_t   method;
+    reg_target_t    target;             /* set by fcgi_route */
+
+    reg_str_t       method_text;
+    reg_str_t       uri;                /* normalized */
+    reg_str_t       raw;                /* as the client wrote it */
+    reg_str_t       query;
+    reg_str_t       content_type;
+    reg_str_t       content_length_text;
+    int64_t         content_length;     /* -1: not known */
+    reg_str_t       client;
+    reg_str_t       root;
+    reg_str_t       accept;
+    reg_str_t       if_none_match;
+    reg_str_t       agent;
+
+    FCGX_Stream    *in;
+    reg_buf_t       accepts;            /* several Accept, joined */
+    char            agreed[512];        /* the last root that was ours */
+} fcgi_request_t;
+
+
+void fcgi_request_init(fcgi_request_t *r);
+
+/* Takes up what FCGX_Accept_r() has read. */
+void fcgi_request_read(fcgi_request_t *r, FCGX_Request *fcgx);
+
+/* Appends the whole body to out.  -1 with MANIFEST_TOO_LARGE if it is longer
+ * than max, SIZE_INVALID if less arrived than was announced. */
+int fcgi_request_body(fcgi_request_t *r, size_t max, reg_buf_t *out,
+    reg_error_t *err);
+
+/* Reads and drops what is left of the body.  False if it does not end within
+ * reason: the connection cannot be used again. */
+bool fcgi_request_drain(fcgi_request_t *r);
+
+/* -1 with UNAVAILABLE if nginx names another tree than ours. */
+int fcgi_request_root(fcgi_request_t *r, const char *ours, reg_error_t *err);
+
+void fcgi_request_free(fcgi_request_t *r);
+
+#endif

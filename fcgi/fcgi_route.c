@@ -1,0 +1,212 @@
+#include "fcgi_route.h"
+
+#include "fcgi_base.h"
+#include "fcgi_blob.h"
+#include "fcgi_catalog.h"
+#include "fcgi_manifest.h"
+#include "fcgi_tag.h"
+#include "fcgi_upload.h"
+
+
+typedef enum {
+    FCGI_ACCESS_ANY,             /* whoever may come in at all */
+    FCGI_ACCESS_PULL,
+    FCGI_ACCESS_PUSH,
+    FCGI_ACCESS_DELETE,
+    FCGI_ACCESS_CATALOG
+} fcgi_access_t;
+
+typedef enum {
+    FCGI_NEEDS_NOTHING,
+    FCGI_NEEDS_WRITE,            /* not readonly */
+    FCGI_NEEDS_DELETE            /* not readonly, and deletes enabled */
+} fcgi_needs_t;
+
+typedef struct {
+    reg_target_kind_t  kind;
+    fcgi_method_t      method;
+    fcgi_access_t      access;
+    fcgi_needs_t       needs;
+    fcgi_handler_pt    handler;
+} fcgi_route_t;
+
+
+static const fcgi_route_t  fcgi_routes[] = {
+
+    { REG_TARGET_BASE, FCGI_METHOD_GET,
+      FCGI_ACCESS_ANY, FCGI_NEEDS_NOTHING, fcgi_base_get },
+    { REG_TARGET_BASE, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_ANY, FCGI_NEEDS_NOTHING, fcgi_base_get },
+
+    { REG_TARGET_CATALOG, FCGI_METHOD_GET,
+      FCGI_ACCESS_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+    { REG_TARGET_CATALOG, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+
+    { REG_TARGET_TAGS, FCGI_METHOD_GET,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+    { REG_TARGET_TAGS, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+
+    { REG_TARGET_MANIFEST, FCGI_METHOD_GET,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+    { REG_TARGET_MANIFEST, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+    { REG_TARGET_MANIFEST, FCGI_METHOD_PUT,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put },
+    { REG_TARGET_MANIFEST, FCGI_METHOD_DELETE,
+      FCGI_ACCESS_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete },
+
+    { REG_TARGET_BLOB, FCGI_METHOD_GET,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+    { REG_TARGET_BLOB, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+    { REG_TARGET_BLOB, FCGI_METHOD_DELETE,
+      FCGI_ACCESS_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete },
+
+    { REG_TARGET_UPLOADS, FCGI_METHOD_POST,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create },
+
+    { REG_TARGET_UPLOAD, FCGI_METHOD_GET,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+    { REG_TARGET_UPLOAD, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+    { REG_TARGET_UPLOAD, FCGI_METHOD_PATCH,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+    { REG_TARGET_UPLOAD, FCGI_METHOD_PUT,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+    { REG_TARGET_UPLOAD, FCGI_METHOD_DELETE,
+      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete },
+};
+
+#define FCGI_ROUTES  (sizeof(fcgi_routes) / sizeof(fcgi_routes[0]))
+
+static const char *const  fcgi_route_methods[] = {
+    [FCGI_METHOD_GET] = "GET",
+    [FCGI_METHOD_HEAD] = "HEAD",
+    [FCGI_METHOD_POST] = "POST",
+    [FCGI_METHOD_PUT] = "PUT",
+    [FCGI_METHOD_PATCH] = "PATCH",
+    [FCGI_METHOD_DELETE] = "DELETE",
+};
+
+
+static int
+fcgi_route_allowed(const fcgi_route_t *route, const reg_config_t *config,
+    reg_error_t *err)
+{
+    if (route->needs != FCGI_NEEDS_NOTHING && config->readonly) {
+        return reg_error_set(err, REG_UNSUPPORTED,
+                             "the registry is read-only for maintenance"
+                             " (storage.maintenance.readonly.enabled in its"
+                             " configuration)");
+    }
+
+    if (route->needs == FCGI_NEEDS_DELETE && !config->delete_enabled) {
+        return reg_error_set(err, REG_UNSUPPORTED,
+                             "deleting is disabled: set storage.delete.enabled"
+                             " to true in the registry's configuration");
+    }
+
+    return 0;
+}
+
+
+/* "GET, HEAD, OPTIONS"; empty if nothing is known under this kind. */
+static void
+fcgi_route_allow(reg_buf_t *out, reg_target_kind_t kind,
+    const reg_config_t *config)
+{
+    for (size_t i = 0; i < FCGI_ROUTES; i++) {
+        const fcgi_route_t  *route = &fcgi_routes[i];
+        reg_error_t          quiet = REG_ERROR_INIT;
+
+        if (route->kind == kind
+            && fcgi_route_allowed(route, config, &quiet) == 0)
+        {
+            reg_buf_puts(out, fcgi_route_methods[route->method]);
+            reg_buf_puts(out, ", ");
+        }
+    }
+
+    if (out->len > 0) {
+        reg_buf_puts(out, "OPTIONS");
+    }
+}
+
+
+static const fcgi_route_t *
+fcgi_route_find(reg_target_kind_t kind, fcgi_method_t method)
+{
+    for (size_t i = 0; i < FCGI_ROUTES; i++) {
+        if (fcgi_routes[i].kind == kind && fcgi_routes[i].method == method) {
+            return &fcgi_routes[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* The answer to OPTIONS, to a method that is not known here, and to one that
+ * the configuration does not allow. */
+static void
+fcgi_route_options(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    reg_buf_t  allow = REG_BUF_INIT;
+
+    fcgi_route_allow(&allow, r->target.kind, service->config);
+
+    if (allow.len == 0) {
+        (void) reg_error_set(err, REG_NOT_FOUND, NULL);
+
+    } else if (r->method != FCGI_METHOD_OPTIONS) {
+        (void) reg_error_set(err, REG_UNSUPPORTED,
+                             "the method is not supported here; %.*s are",
+                             REG_STR_ARG(reg_buf_str(&allow)));
+    }
+
+    if (err->code != REG_OK) {
+        fcgi_reply_errors(reply, err, 1);
+    } else {
+        fcgi_reply_begin(reply, 200);
+    }
+
+    if (allow.len > 0) {
+        fcgi_reply_header(reply, "Allow", reg_buf_str(&allow));
+    }
+
+    reg_buf_free(&allow);
+}
+
+
+void
+fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply)
+{
+    reg_error_t          err = REG_ERROR_INIT;
+    const fcgi_route_t  *route;
+
+    if (fcgi_request_root(r, service->root, &err) == -1
+        || reg_target_parse(&r->target, r->uri, r->raw, &err) == -1)
+    {
+        fcgi_reply_errors(reply, &err, 1);
+        return;
+    }
+
+    route = fcgi_route_find(r->target.kind, r->method);
+
+    if (route == NULL
+        || fcgi_route_allowed(route, service->config, &err) == -1)
+    {
+        fcgi_route_options(service, r, reply, &err);
+        return;
+    }
+
+    fcgi_reply_begin(reply, 200);
+
+    if (route->handler(service, r, reply, &err) == -1) {
+        fcgi_reply_errors(reply, &err, 1);
+    }
+}

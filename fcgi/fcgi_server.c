@@ -1,0 +1,617 @@
+#include "fcgi_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <fcgiapp.h>
+
+#include "fcgi_guard.h"
+#include "fcgi_reply.h"
+#include "fcgi_request.h"
+#include "fcgi_route.h"
+
+
+#define FCGI_SERVER_FDS        8192      /* descriptors of connections */
+#define FCGI_SERVER_TIMEOUT    30        /* seconds, for one read or write */
+#define FCGI_SERVER_PARTIAL    5000      /* milliseconds, for a whole head */
+
+/* The walk of the catalog recurses with the depth of names; the rest needs a
+ * tenth.  Pages that are not touched cost nothing. */
+#define FCGI_SERVER_STACK      (1024 * 1024)
+
+
+typedef enum {
+    FCGI_CONN_NONE,
+    FCGI_CONN_IDLE,              /* epoll has it; who turns it to busy owns it */
+    FCGI_CONN_BUSY
+} fcgi_conn_state_t;
+
+typedef struct {
+    const fcgi_service_t  *service;
+    int                    listener;
+    int                    epoll;
+    int                    wake;            /* readable: threads end */
+    int                    max;             /* open connections */
+    atomic_int             open;
+    pthread_mutex_t        admit;           /* one changes listening */
+    atomic_bool            listening;       /* epoll has the listener */
+    atomic_bool            draining;
+    atomic_uchar           states[FCGI_SERVER_FDS];
+} fcgi_server_t;
+
+typedef struct {
+    fcgi_server_t   *server;
+    pthread_t        id;
+    FCGX_Request     fcgx;
+    fcgi_request_t   request;
+    fcgi_reply_t     reply;
+    unsigned char    head[FCGI_GUARD_HEAD];
+} fcgi_thread_t;
+
+
+/* ---- connections --------------------------------------------------------- */
+
+
+static int
+fcgi_server_watch(const fcgi_server_t *server, int op, int fd,
+    uint32_t events)
+{
+    struct epoll_event  event = { .events = events, .data.fd = fd };
+
+    return epoll_ctl(server->epoll, op, fd, &event);
+}
+
+
+/* Listens while there is room and nobody drains.  The loop sees a connection
+ * that was closed between its look and its act. */
+static void
+fcgi_server_admit(fcgi_server_t *server)
+{
+    bool  want;
+
+    (void) pthread_mutex_lock(&server->admit);     /* fails for misuse only */
+
+    for ( ;; ) {
+        want = atomic_load(&server->open) < server->max
+               && !atomic_load(&server->draining);
+
+        if (want == atomic_load(&server->listening)) {
+            break;
+        }
+
+        /* there is memory for one entry that was there before */
+        (void) fcgi_server_watch(server, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+                                 server->listener, EPOLLIN | EPOLLEXCLUSIVE);
+        atomic_store(&server->listening, want);
+    }
+
+    (void) pthread_mutex_unlock(&server->admit);
+}
+
+
+/* Counts a connection that is closed. */
+static void
+fcgi_server_forget(fcgi_server_t *server)
+{
+    (void) atomic_fetch_sub(&server->open, 1);
+
+    if (!atomic_load(&server->listening)) {
+        fcgi_server_admit(server);
+    }
+}
+
+
+static void
+fcgi_server_close(fcgi_server_t *server, int fd)
+{
+    atomic_store(&server->states[fd], FCGI_CONN_NONE);
+    (void) close(fd);                   /* what was sent, was sent */
+    fcgi_server_forget(server);
+}
+
+
+/* Whether the caller owns the connection now. */
+static bool
+fcgi_server_claim(fcgi_server_t *server, int fd)
+{
+    unsigned char  idle = FCGI_CONN_IDLE;
+
+    return atomic_compare_exchange_strong(&server->states[fd], &idle,
+                                          FCGI_CONN_BUSY);
+}
+
+
+/* Gives a connection to epoll.  Once it is idle anybody may claim it, so from
+ * there on it is closed only by who claims it. */
+static void
+fcgi_server_idle(fcgi_server_t *server, int fd)
+{
+    uint32_t  events = EPOLLIN | EPOLLONESHOT;
+
+    atomic_store(&server->states[fd], FCGI_CONN_IDLE);
+
+    if (fcgi_server_watch(server, EPOLL_CTL_MOD, fd, events) == -1
+        && fcgi_server_watch(server, EPOLL_CTL_ADD, fd, events) == -1
+        && fcgi_server_claim(server, fd))
+    {
+        fcgi_server_close(server, fd);
+    }
+}
+
+
+/* ---- requests ------------------------------------------------------------ */
+
+
+static int64_t
+fcgi_server_usec(const struct timespec *from)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
+
+    return (int64_t) (now.tv_sec - from->tv_sec) * 1000000
+           + (now.tv_nsec - from->tv_nsec) / 1000;
+}
+
+
+/* Answers the request that libfcgi has read. */
+static void
+fcgi_server_answer(fcgi_thread_t *t)
+{
+    fcgi_request_t      *r = &t->request;
+    fcgi_reply_t        *reply = &t->reply;
+    struct timespec      start;
+    fcgi_reply_part_t    part;
+    fcgi_log_request_t   line;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
+
+    fcgi_request_read(r, &t->fcgx);
+    fcgi_route(t->server->service, r, reply);
+
+    /* what is left of the body would be read as the next request; and nginx,
+     * still sending it, would not see our answer */
+    if (!fcgi_request_drain(r)) {
+        t->fcgx.keepConnection = 0;
+    }
+
+    part = r->method == FCGI_METHOD_HEAD ? FCGI_REPLY_HEAD : FCGI_REPLY_WHOLE;
+    fcgi_reply_send(reply, t->fcgx.out, part);
+
+    line = (fcgi_log_request_t) {
+        .client = r->client, .method = r->method_text, .path = r->raw,
+        .agent = r->agent, .status = reply->status,
+        .bytes = part == FCGI_REPLY_HEAD ? 0
+                                         : (int64_t) fcgi_reply_length(reply),
+        .usec = fcgi_server_usec(&start),
+        .error = reply->error.code != REG_OK ? &reply->error : NULL,
+    };
+
+    fcgi_log_request(t->server->service->log, &line);
+}
+
+
+/* Waits a moment for the rest of a head.  Heads come in one piece, but for
+ * those that are larger than the socket's buffer. */
+static fcgi_guard_t
+fcgi_server_peek(fcgi_thread_t *t, int fd)
+{
+    const struct timespec  moment = { 0, 1000000 };
+    fcgi_guard_t           verdict = fcgi_guard_peek(fd, t->head);
+
+    for (int ms = 0; verdict == FCGI_GUARD_PARTIAL; ms++) {
+        if (ms == FCGI_SERVER_PARTIAL) {
+            return FCGI_GUARD_GONE;
+        }
+
+        (void) nanosleep(&moment, NULL);       /* a shorter sleep is fine */
+        verdict = fcgi_guard_peek(fd, t->head);
+    }
+
+    return verdict;
+}
+
+
+/*
+ * One request by libfcgi.  Its FCGX_Accept_r() accepts a connection by itself,
+ * and would sit on it until the peer closes it.  To serve connections of ours
+ * we set the public struct's ipcFd, as accept would have done:
+ *
+ *     keepConnection  1: FCGX_Accept_r() begins with finishing the request
+ *                     before, and must not close ipcFd then.  It reads the
+ *                     flag of the new request into it;
+ *     detached        1: a close is a close, not two seconds of waiting for
+ *                     the peer's;
+ *     listen_sock     -1: when it wants another connection, after an error on
+ *                     this one, which it has closed, it gets EBADF and
+ *                     returns.
+ *
+ * True if the connection is still open.
+ */
+static bool
+fcgi_server_request(fcgi_thread_t *t, int fd)
+{
+    t->fcgx.ipcFd = fd;
+    t->fcgx.keepConnection = 1;
+    t->fcgx.detached = 1;
+
+    if (FCGX_Accept_r(&t->fcgx) != 0) {
+        return false;
+    }
+
+    fcgi_server_answer(t);
+
+    if (atomic_load(&t->server->draining)) {
+        t->fcgx.keepConnection = 0;
+    }
+
+    FCGX_Finish_r(&t->fcgx);
+
+    return t->fcgx.ipcFd >= 0;
+}
+
+
+/* Serves a connection that this thread owns while requests lie in it. */
+static void
+fcgi_server_serve(fcgi_thread_t *t, int fd)
+{
+    fcgi_server_t  *server = t->server;
+
+    for ( ;; ) {
+        switch (fcgi_server_peek(t, fd)) {
+
+        case FCGI_GUARD_READY:
+            break;
+
+        case FCGI_GUARD_EMPTY:
+            fcgi_server_idle(server, fd);
+            return;
+
+        default:
+            fcgi_server_close(server, fd);
+            return;
+        }
+
+        /* libfcgi may close fd, and another thread get the number anew */
+        atomic_store(&server->states[fd], FCGI_CONN_NONE);
+
+        if (!fcgi_server_request(t, fd)) {
+            fcgi_server_forget(server);
+            return;
+        }
+
+        atomic_store(&server->states[fd], FCGI_CONN_BUSY);
+    }
+}
+
+
+static void
+fcgi_server_limit(int fd)
+{
+    struct timeval  limit = { FCGI_SERVER_TIMEOUT, 0 };
+
+    /* without them a peer of bad will only holds one thread longer */
+    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+
+static void
+fcgi_server_accept(fcgi_thread_t *t)
+{
+    fcgi_server_t  *server = t->server;
+    int             fd;
+
+    if (atomic_load(&server->draining)) {
+        return;
+    }
+
+    fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd == -1) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            fcgi_log(server->service->log, REG_LOG_ERROR, "accept: %s",
+                     strerror(errno));
+            (void) usleep(10000);      /* out of descriptors: not a busy loop */
+        }
+
+        return;
+    }
+
+    if (fd >= FCGI_SERVER_FDS) {
+        (void) close(fd);                        /* nothing was promised */
+        return;
+    }
+
+    if (atomic_fetch_add(&server->open, 1) + 1 >= server->max) {
+        /* the rest waits in the listener's queue, or goes to a sibling */
+        fcgi_server_admit(server);
+    }
+
+    fcgi_server_limit(fd);
+    atomic_store(&server->states[fd], FCGI_CONN_BUSY);
+
+    /* nginx connects when it has something to say */
+    fcgi_server_serve(t, fd);
+}
+
+
+/* ---- threads ------------------------------------------------------------- */
+
+
+static void *
+fcgi_server_thread(void *data)
+{
+    fcgi_thread_t       *t = data;
+    fcgi_server_t       *server = t->server;
+    struct epoll_event   event;
+
+    for ( ;; ) {
+        int  n = epoll_wait(server->epoll, &event, 1, -1);
+
+        if (n != 1) {
+            continue;                            /* EINTR: there is no other */
+        }
+
+        if (event.data.fd == server->wake) {
+            return NULL;
+        }
+
+        if (event.data.fd == server->listener) {
+            fcgi_server_accept(t);
+
+        } else if (fcgi_server_claim(server, event.data.fd)) {
+            fcgi_server_serve(t, event.data.fd);
+        }
+    }
+}
+
+
+static void
+fcgi_server_free_thread(fcgi_thread_t *t)
+{
+    if (t != NULL) {
+        fcgi_request_free(&t->request);
+        fcgi_reply_free(&t->reply);
+        free(t);
+    }
+}
+
+
+static fcgi_thread_t *
+fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
+    reg_error_t *err)
+{
+    fcgi_thread_t  *t = calloc(1, sizeof(*t));
+    int             sys;
+
+    if (t == NULL) {
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    t->server = server;
+    fcgi_request_init(&t->request);
+    fcgi_reply_init(&t->reply);
+    (void) FCGX_InitRequest(&t->fcgx, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+
+    sys = pthread_create(&t->id, attr, fcgi_server_thread, t);
+
+    if (sys != 0) {
+        (void) reg_error_sys(err, sys, REG_UNKNOWN, "pthread_create", "");
+        fcgi_server_free_thread(t);
+        return NULL;
+    }
+
+    return t;
+}
+
+
+/* ---- draining ------------------------------------------------------------ */
+
+
+/*
+ * Closes an idle connection.  nginx may be writing to it at this instant: the
+ * shutdown makes a later write fail, so that nginx sends the request elsewhere,
+ * and what came before it is still there to be read and served.
+ */
+static void
+fcgi_server_retire(fcgi_server_t *server, int fd)
+{
+    char  byte;
+
+    if (!fcgi_server_claim(server, fd)) {
+        return;
+    }
+
+    (void) shutdown(fd, SHUT_RD);             /* fails if the peer is gone */
+
+    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
+        fcgi_server_idle(server, fd);
+    } else {
+        fcgi_server_close(server, fd);
+    }
+}
+
+
+/* False if requests were still running when the time was over. */
+static bool
+fcgi_server_drain(fcgi_server_t *server)
+{
+    const struct timespec  moment = { 0, 5000000 };
+    struct timespec        start;
+    int64_t                limit;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
+    limit = server->service->config->drain_timeout * 1000000;
+
+    atomic_store(&server->draining, true);
+    fcgi_server_admit(server);
+
+    for ( ;; ) {
+        for (int fd = 0; fd < FCGI_SERVER_FDS; fd++) {
+            if (atomic_load(&server->states[fd]) == FCGI_CONN_IDLE) {
+                fcgi_server_retire(server, fd);
+            }
+        }
+
+        if (atomic_load(&server->open) == 0) {
+            return true;
+        }
+
+        if (fcgi_server_usec(&start) >= limit) {
+            fcgi_log(server->service->log, REG_LOG_WARN,
+                     "drain_timeout is over: %d requests are cut off",
+                     atomic_load(&server->open));
+            return false;
+        }
+
+        (void) nanosleep(&moment, NULL);       /* a shorter sleep is fine */
+    }
+}
+
+
+static void
+fcgi_server_wait(void)
+{
+    sigset_t  set;
+    int       got;
+
+    (void) sigemptyset(&set);
+    (void) sigaddset(&set, SIGTERM);
+    (void) sigaddset(&set, SIGINT);
+
+    while (sigwait(&set, &got) != 0) {
+        /* interrupted */
+    }
+}
+
+
+/* ---- the whole ----------------------------------------------------------- */
+
+
+/* Connections that the limit of descriptors leaves room for. */
+static int
+fcgi_server_max(void)
+{
+    struct rlimit  limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1
+        || limit.rlim_cur >= FCGI_SERVER_FDS)
+    {
+        return FCGI_SERVER_FDS / 2;
+    }
+
+    return limit.rlim_cur > 64 ? (int) limit.rlim_cur / 2 : 16;
+}
+
+
+static int
+fcgi_server_open(fcgi_server_t *server, reg_error_t *err)
+{
+    int  flags = fcntl(server->listener, F_GETFL);
+
+    server->max = fcgi_server_max();
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (server->epoll == -1 || server->wake == -1 || flags == -1
+        || fcntl(server->listener, F_SETFL, flags | O_NONBLOCK) == -1
+        || fcgi_server_watch(server, EPOLL_CTL_ADD, server->wake, EPOLLIN)
+           == -1)
+    {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "epoll", "");
+    }
+
+    fcgi_server_admit(server);
+    return 0;
+}
+
+
+/* Ends the threads, which own nothing any more. */
+static void
+fcgi_server_join(fcgi_server_t *server, fcgi_thread_t **threads, size_t n)
+{
+    if (eventfd_write(server->wake, 1) == -1) {
+        return;                                /* cannot be: it was empty */
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        (void) pthread_join(threads[i]->id, NULL);      /* it is joinable */
+        fcgi_server_free_thread(threads[i]);
+    }
+}
+
+
+int
+fcgi_server_run(const fcgi_service_t *service, int listener,
+    reg_error_t *err)
+{
+    int              rc = -1;
+    size_t           n = 0, want = (size_t) service->config->threads;
+    fcgi_server_t   *server = calloc(1, sizeof(*server));
+    fcgi_thread_t  **threads = calloc(want, sizeof(*threads));
+    pthread_attr_t   attr;
+
+    if (server == NULL || threads == NULL || FCGX_Init() != 0
+        || pthread_attr_init(&attr) != 0
+        || pthread_mutex_init(&server->admit, NULL) != 0)
+    {
+        free(server);
+        free(threads);
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    server->service = service;
+    server->listener = listener;
+    server->epoll = -1;
+    server->wake = -1;
+
+    /* a refusal leaves the default, which is larger */
+    (void) pthread_attr_setstacksize(&attr, FCGI_SERVER_STACK);
+
+    if (fcgi_server_open(server, err) == -1) {
+        goto out;
+    }
+
+    while (n < want) {
+        threads[n] = fcgi_server_start_thread(server, &attr, err);
+        if (threads[n] == NULL) {
+            fcgi_server_join(server, threads, n);
+            goto out;
+        }
+        n++;
+    }
+
+    fcgi_server_wait();
+
+    if (!fcgi_server_drain(server)) {
+        return 1;
+    }
+
+    fcgi_server_join(server, threads, n);
+    rc = 0;
+
+out:
+    if (server->epoll != -1) {
+        (void) close(server->epoll);
+    }
+
+    if (server->wake != -1) {
+        (void) close(server->wake);
+    }
+
+    (void) pthread_attr_destroy(&attr);
+    (void) pthread_mutex_destroy(&server->admit);
+    free(server);
+    free(threads);
+
+    return rc;
+}

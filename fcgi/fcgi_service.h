@@ -1,0 +1,29 @@
+/*
+ * fcgi_service: what a handler may use.  Made once per process, then shared
+ * by its threads.
+ */
+
+#ifndef FCGI_SERVICE_H
+#define FCGI_SERVICE_H
+
+#include <pthread.h>
+
+#include "fcgi_cache.h"
+#include "fcgi_log.h"
+#include "reg_config.h"
+#include "reg_store.h"
+
+/* a manifest above this size passes through the gate */
+#define FCGI_SERVICE_LARGE  (256 * 1024)
+
+typedef struct {
+    const reg_config_t  *config;
+    reg_store_t         *store;
+    fcgi_cache_t        *cache;
+    fcgi_log_t          *log;
+    pthread_mutex_t     *gate;      /* one large manifest at a time: parsed,
+                                       4 MiB of JSON become tens */
+    const char          *root;      /* the tree, by its real path */
+} fcgi_service_t;
+
+#endif

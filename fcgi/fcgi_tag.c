@@ -1,0 +1,46 @@
+#include "fcgi_tag.h"
+
+#include "fcgi_page.h"
+#include "reg_tag.h"
+
+
+int
+fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    reg_page_t   asked;
+    fcgi_page_t  page;
+    reg_buf_t    link = REG_BUF_INIT;
+    reg_str_t    name = reg_name_str(&r->target.name);
+
+    if (reg_page_parse(&asked, r->query, service->config->tags_max, err)
+        == -1)
+    {
+        return -1;
+    }
+
+    fcgi_reply_json(reply);
+    reg_buf_puts(&reply->body, "{\"name\":");
+    reg_buf_json(&reply->body, name);
+    reg_buf_puts(&reply->body, ",\"tags\":");
+
+    fcgi_page_begin(&page, &reply->body, asked.n);
+
+    if (reg_tag_list(service->store, &r->target.name,
+                     reg_str_from(asked.last), fcgi_page_item, &page, err)
+        == -1)
+    {
+        return -1;
+    }
+
+    fcgi_page_end(&page);
+    reg_buf_puts(&reply->body, "}");
+
+    if (page.more) {
+        reg_page_link(&link, r->uri, reg_str_from(page.last), asked.n);
+        fcgi_reply_header(reply, "Link", reg_buf_str(&link));
+        reg_buf_free(&link);
+    }
+
+    return 0;
+}

@@ -1,0 +1,181 @@
+#include "fcgi_upload.h"
+
+#include "reg_blob.h"
+#include "reg_query.h"
+#include "reg_upload.h"
+
+
+/* Location, Docker-Upload-UUID and Range, which every answer about a session
+ * has.  Range is inclusive, and 0-0 for an empty one as Docker has it. */
+static void
+fcgi_upload_headers(fcgi_reply_t *reply, const reg_name_t *name,
+    const char *uuid, int64_t offset)
+{
+    char  range[32];
+
+    (void) snprintf(range, sizeof(range), "0-%lld",
+                    (long long) (offset > 0 ? offset - 1 : 0));     /* fits */
+
+    fcgi_reply_location(reply, name, "/blobs/uploads/", reg_str_from(uuid));
+    fcgi_reply_header(reply, "Docker-Upload-UUID", reg_str_from(uuid));
+    fcgi_reply_header(reply, "Range", reg_str_from(range));
+}
+
+
+/* Whether the blob could be mounted: 1, 0 (start an upload instead), or -1.
+ * That `from` is unknown, malformed or has no such blob is no error: the
+ * client uploads then. */
+static int
+fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
+    reg_digest_t *digest, reg_error_t *err)
+{
+    char         mount[REG_QUERY_VALUE_MAX], from[REG_QUERY_VALUE_MAX];
+    reg_name_t   source;
+    reg_error_t  missing = REG_ERROR_INIT;
+    int          rc = reg_query_get(r->query, "mount", mount, sizeof(mount));
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    if (rc == -1 || reg_digest_parse(digest, reg_str_from(mount)) == -1) {
+        return reg_error_set(err, REG_DIGEST_INVALID,
+                             "mount is not a digest: write sha256: and 64, or"
+                             " sha512: and 128 lower-case hexadecimal digits");
+    }
+
+    if (reg_query_get(r->query, "from", from, sizeof(from)) != 1
+        || reg_name_parse(&source, reg_str_from(from)) == -1)
+    {
+        return 0;
+    }
+
+    if (reg_blob_mount(service->store, &r->target.name, &source, digest,
+                       &missing) == 0)
+    {
+        return 1;
+    }
+
+    if (reg_error_is_ours(&missing)) {
+        *err = missing;
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+fcgi_upload_alg(const fcgi_request_t *r, reg_alg_t *alg, reg_error_t *err)
+{
+    char  name[32];
+
+    *alg = REG_SHA256;
+
+    switch (reg_query_get(r->query, "digest-algorithm", name, sizeof(name))) {
+
+    case 0:
+        return 0;
+
+    case 1:
+        if (reg_alg_parse(alg, reg_str_from(name)) == 0) {
+            return 0;
+        }
+        break;
+    }
+
+    return reg_error_set(err, REG_DIGEST_INVALID,
+                         "unknown digest-algorithm: sha256 and sha512 are"
+                         " supported");
+}
+
+
+int
+fcgi_upload_create(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    const reg_name_t  *name = &r->target.name;
+    char               uuid[REG_UUID_LEN + 1];
+    reg_digest_t       digest;
+    reg_alg_t          alg;
+
+    switch (fcgi_upload_mount(service, r, &digest, err)) {
+
+    case -1:
+        return -1;
+
+    case 1:
+        fcgi_reply_begin(reply, 201);
+        fcgi_reply_location(reply, name, "/blobs/", reg_digest_str(&digest));
+        fcgi_reply_digest(reply, &digest);
+        return 0;
+    }
+
+    if (fcgi_upload_alg(r, &alg, err) == -1
+        || reg_upload_create(service->store, name, alg, uuid, err) == -1)
+    {
+        return -1;
+    }
+
+    fcgi_reply_begin(reply, 202);
+    fcgi_upload_headers(reply, name, uuid, 0);
+
+    return 0;
+}
+
+
+int
+fcgi_upload_get(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    const reg_target_t  *t = &r->target;
+    int64_t              offset;
+
+    if (reg_upload_stat(service->store, &t->name, t->uuid, &offset, err) == -1)
+    {
+        return -1;
+    }
+
+    fcgi_reply_begin(reply, 204);
+    fcgi_upload_headers(reply, &t->name, t->uuid, offset);
+
+    return 0;
+}
+
+
+int
+fcgi_upload_delete(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    const reg_target_t  *t = &r->target;
+
+    if (reg_upload_cancel(service->store, &t->name, t->uuid, err) == -1) {
+        return -1;
+    }
+
+    fcgi_reply_begin(reply, 204);
+
+    return 0;
+}
+
+
+int
+fcgi_upload_misplaced(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    const reg_target_t  *t = &r->target;
+    int64_t              offset;
+
+    (void) reply;
+
+    if (reg_upload_stat(service->store, &t->name, t->uuid, &offset, err) == -1)
+    {
+        return -1;
+    }
+
+    return reg_error_set(err, REG_UNAVAILABLE,
+                         "blobs are uploaded through nginx's registry module,"
+                         " which did not take this request: load"
+                         " ngx_http_registry_module and write the registry"
+                         " directive in this location");
+}

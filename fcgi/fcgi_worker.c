@@ -1,0 +1,76 @@
+#include "fcgi_worker.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+
+#include "fcgi_server.h"
+
+
+/* glibc's defaults keep an arena of 64 MiB of address space per thread, and
+ * raise the limit from which large blocks go back to the system; ours is to
+ * stay small whatever passed through. */
+static void
+fcgi_worker_memory(void)
+{
+    (void) mallopt(M_ARENA_MAX, 2);              /* hints: they cannot hurt */
+    (void) mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void) mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+}
+
+
+static int
+fcgi_worker_open(const reg_config_t *config, reg_store_t *store,
+    char real[PATH_MAX], reg_error_t *err)
+{
+    if (reg_store_open(store, reg_str_from(config->root), err) == -1) {
+        return -1;
+    }
+
+    if (realpath(config->root, real) == NULL) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "realpath",
+                             config->root);
+    }
+
+    return 0;
+}
+
+
+int
+fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
+{
+    static reg_store_t  store;               /* large; one a process */
+
+    int              rc = -1;
+    char             root[PATH_MAX];
+    pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
+    fcgi_cache_t    *cache;
+    reg_error_t      err = REG_ERROR_INIT;
+
+    fcgi_worker_memory();
+
+    cache = fcgi_cache_create((size_t) config->manifest_cache);
+
+    if (cache == NULL) {
+        (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
+
+    } else if (fcgi_worker_open(config, &store, root, &err) == 0) {
+        fcgi_service_t  service = {
+            .config = config, .store = &store, .cache = cache, .log = log,
+            .gate = &gate, .root = root,
+        };
+
+        rc = fcgi_server_run(&service, listener, &err);
+    }
+
+    if (rc == -1) {
+        fcgi_log(log, REG_LOG_ERROR, "worker: %s (%s)",
+                 reg_error_message(&err), err.where);
+    }
+
+    if (rc == 0) {
+        fcgi_cache_free(cache);
+    }
+
+    return rc == 0 ? 0 : 1;
+}

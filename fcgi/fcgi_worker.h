@@ -1,0 +1,16 @@
+/*
+ * fcgi_worker: one worker process, from the opened store to the last answer.
+ */
+
+#ifndef FCGI_WORKER_H
+#define FCGI_WORKER_H
+
+#include "fcgi_log.h"
+#include "reg_config.h"
+
+/* Serves until SIGTERM or SIGINT, which the caller has blocked.  Returns the
+ * exit status; if it is not 0, threads may still run. */
+int fcgi_worker_run(const reg_config_t *config, int listener,
+    fcgi_log_t *log);
+
+#endif

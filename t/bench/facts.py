@@ -1,0 +1,88 @@
+"""Where the numbers come from: the machine, its disk, what was compared, and
+how often each server waits for the disk before it says 201."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+
+from load import WrongAnswer
+from servers import first_line, sha256, with_digest
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        names = re.findall(r"^model name\s*: (.*)$", file.read(), re.M)
+    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}"
+
+
+def memory():
+    with open("/proc/meminfo") as file:
+        total = int(re.search(r"MemTotal:\s+(\d+)", file.read()).group(1))
+    return f"{total / (1 << 20):.1f} GiB"
+
+
+def filesystem(path):
+    """The mount that holds a path: its type and options."""
+    best = ("", "", "")
+    with open("/proc/self/mounts") as file:
+        for line in file:
+            _, where, kind, options = line.split()[:4]
+            inside = path == where or path.startswith(where.rstrip("/") + "/")
+            if inside and len(where) >= len(best[0]):
+                best = (where, kind, options)
+    return f"{best[1]} ({best[2]})"
+
+
+def machine(path):
+    return [
+        ("processor", processor()),
+        ("memory", memory()),
+        ("kernel", f"{platform.system()} {platform.release()}"),
+        ("file system", filesystem(path)),
+        ("load before", "%.2f %.2f %.2f" % os.getloadavg()),
+    ]
+
+
+def tools():
+    return [("wrk", first_line("wrk", "-v")), ("ab", first_line("ab", "-V"))]
+
+
+def syncs(server):
+    """Calls of the fsync family that one push of a small blob makes, by
+    strace; None where there is no strace, or nothing to trace."""
+    if not shutil.which("strace") or not server.processes:
+        return None
+
+    output = os.path.join(server.scratch, "strace")
+    pids = [option for pid in server.pids() for option in ("-p", str(pid))]
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-o", output,
+         "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync", *pids],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(len(pids) // 2):
+            if "attached" not in tracer.stderr.readline():
+                return None
+        time.sleep(0.2)
+        push_one(server)
+    except WrongAnswer:
+        return None
+    finally:
+        tracer.terminate()
+        tracer.communicate()
+
+    with open(output) as file:
+        return len(re.findall(r" (?:f(?:data)?sync|sync\w*)\(", file.read()))
+
+
+def push_one(server):
+    body = os.urandom(4096)
+    digest = "sha256:" + sha256(body)
+    path = server.upload_path("bench/syncs", digest)
+    if path is None:
+        path = with_digest(server.start_upload("bench/syncs"), digest)
+    server.ask("PUT", path, 201, body,
+               {"Content-Type": "application/octet-stream"})

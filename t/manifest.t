@@ -1,0 +1,345 @@
+# Manifests: stored as they came, served as they were stored.
+
+use Test::Registry;
+
+my $r = Test::Registry->new;
+
+my @oci   = ($TYPE{oci}, $TYPE{oci_index});
+my @known = @TYPE{qw(oci oci_index docker list)};
+
+
+sub get {
+    my ($path, @accept) = @_;
+
+    return $r->request('GET', $path,
+        headers => [map { (Accept => $_) } @accept]);
+}
+
+sub put {
+    my ($path, $bytes, $type, @more) = @_;
+
+    return $r->request('PUT', $path, body => $bytes, @more,
+        headers => [defined $type ? ('Content-Type' => $type) : ()]);
+}
+
+# Everything that must hold for a manifest that is there.
+
+sub served_ok {
+    my ($repo, $reference, $image, $title) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($get, $head) = map {
+        $r->request($_, "/v2/$repo/manifests/$reference",
+            headers => [map { (Accept => $_) } @known]);
+    } qw(GET HEAD);
+
+    ok($get->{body} eq $image->{bytes}, "$title: the bytes") or diag($get);
+    is($head->{body}, '', "$title: HEAD has no body");
+    for ($get, $head) {
+        is($_->{status}, 200, "$title: status");
+        is($_->header('content-type'), $image->{type}, "$title: its type");
+        is($_->header('content-length'), length $image->{bytes},
+            "$title: Content-Length");
+        is($_->header('docker-content-digest'), $image->{digest},
+            "$title: Docker-Content-Digest");
+        is($_->header('etag'), qq{"$image->{digest}"}, "$title: ETag");
+    }
+}
+
+
+# ---- each type, by tag and by digest
+
+my %image;
+for my $type (qw(oci docker)) {
+    $image{$type} = $r->push_image('a/b', "tag-$type", type => $type,
+        layers => [bytes("l1 $type", 2000), bytes("l2 $type", 10)]);
+    served_ok('a/b', "tag-$type", $image{$type}, "$type by tag");
+    served_ok('a/b', $image{$type}{digest}, $image{$type},
+        "$type by digest");
+}
+
+my %child = (oci_index => 'oci', list => 'docker');
+for my $type (sort keys %child) {
+    my $child = $image{ $child{$type} };
+    my $other = $r->push_image('a/b', undef, type => $child{$type},
+        config => json({ architecture => 'arm64', of => $type }));
+    my $bytes = json(index_manifest(type => $type, children => [
+        { %$other, platform => { os => 'linux', architecture => 'arm64' } },
+        { %$child, platform => { os => 'linux', architecture => 'amd64' } },
+    ]));
+    $image{$type} = { bytes => $bytes, type => $TYPE{$type},
+        digest => sha256($bytes) };
+    my $a = put("/v2/a/b/manifests/tag-$type", $bytes, $TYPE{$type});
+    is($a->{status}, 201, "a $type is taken") or diag($a);
+    is($a->header('docker-content-digest'), sha256($bytes), 'its digest');
+    is($a->header('location'), '/v2/a/b/manifests/' . sha256($bytes),
+        'Location is a path');
+    served_ok('a/b', "tag-$type", $image{$type}, "$type by tag");
+    served_ok('a/b', $image{$type}{digest}, $image{$type},
+        "$type by digest");
+}
+
+for my $type (sort keys %image) {
+    my $tree = $r->tree;
+    my $digest = $image{$type}{digest};
+    is($tree->content($tree->blob($digest)), $image{$type}{bytes},
+        "$type: its content on disk");
+    is($tree->content($_), $digest, "$type: " . s{.*/repositories/}{}r)
+        for $tree->revision('a/b', $digest), $tree->tag('a/b', "tag-$type"),
+            $tree->tag_index('a/b', "tag-$type", $digest);
+}
+
+
+# ---- by digest, sha512 too
+
+my $bytes = json(image_manifest(config => '{}'));
+$r->push_blob('c', '{}');
+my $a = put('/v2/c/manifests/' . sha256($bytes), $bytes, $TYPE{oci});
+is($a->{status}, 201, 'PUT by digest') or diag($a);
+is($a->header('docker-content-digest'), sha256($bytes), 'its digest');
+
+$a = put('/v2/c/manifests/' . sha512sum($bytes), $bytes, $TYPE{oci});
+is($a->{status}, 201, 'PUT by sha512') or diag($a);
+is($a->header('docker-content-digest'), sha512sum($bytes), 'its digest');
+served_ok('c', sha512sum($bytes), { bytes => $bytes, type => $TYPE{oci},
+    digest => sha512sum($bytes) }, 'by sha512');
+
+error_is(put('/v2/c/manifests/' . sha256('other'), $bytes, $TYPE{oci}),
+    400, 'DIGEST_INVALID', 'PUT by the digest of something else');
+error_is(put('/v2/c/manifests/sha256:bad', $bytes, $TYPE{oci}),
+    400, 'DIGEST_INVALID', 'PUT by no digest');
+like(get('/v2/c/manifests/sha256:baddigeststring')->{status}, qr/^40[04]$/,
+    'GET by no digest');
+
+
+# ---- tags in the query (distribution spec 1.1, end-7b)
+
+for my $digest (sha256($bytes), sha512sum($bytes)) {
+    my ($alg) = $digest =~ /^(\w+)/;
+    my @tags = map { "$alg-$_" } 1 .. 12;
+    $a = put("/v2/c/manifests/$digest?" . join('&', map { "tag=$_" } @tags),
+        $bytes, $TYPE{oci});
+    is($a->{status}, 201, "$alg with twelve tags") or diag($a);
+    is_deeply([sort split /,\s*/, $a->header('oci-tag') // ''], [sort @tags],
+        'OCI-Tag names them all');
+    is($r->request('HEAD', "/v2/c/manifests/$_")
+        ->header('docker-content-digest'), $digest, $_) for @tags[0, 11];
+}
+$a = put('/v2/c/manifests/' . sha256($bytes) . '?tag=ok&tag=.bad',
+    $bytes, $TYPE{oci});
+is($a->{status}, 400, 'an invalid tag among them');
+is($r->request('HEAD', '/v2/c/manifests/ok')->{status}, 404, 'sets none');
+$a = put('/v2/c/manifests/' . sha256($bytes) . '?'
+    . join('&', map { "tag=t$_" } 1 .. 600), $bytes, $TYPE{oci});
+like($a->{status}, qr/^(?:201|400|414)$/, '600 tags: taken or refused');
+ok($a->{status} == 201 || length $a->code, 'in so many words') or diag($a);
+
+
+# ---- what a client accepts
+
+served_ok('a/b', 'tag-oci', $image{oci}, 'whatever is accepted');
+for my $type (sort keys %image) {
+    for my $accept ([], ['*/*'], [$TYPE{$type}], [join ', ', @known], \@known,
+        ['text/html', $TYPE{$type}], ["$TYPE{$type};q=0.5"])
+    {
+        $a = get("/v2/a/b/manifests/tag-$type", @$accept);
+        ok($a->{status} == 200 && $a->{body} eq $image{$type}{bytes},
+            "$type for Accept: @$accept") or diag($a);
+    }
+    $a = $r->request('HEAD', "/v2/a/b/manifests/tag-$type",
+        headers => [Accept => $TYPE{oci}]);
+    is($a->header('docker-content-digest'), $image{$type}{digest},
+        "HEAD of $type answers the tag's own digest, whatever is accepted");
+    is($a->header('content-type'), $TYPE{$type}, 'and type');
+}
+
+$a = get('/v2/a/b/manifests/tag-list', $TYPE{docker});
+is($a->{body}, $image{docker}{bytes},
+    'who knows no lists gets the child for linux/amd64');
+is($a->header('docker-content-digest'), $image{docker}{digest}, 'its digest');
+is($a->header('content-type'), $TYPE{docker}, 'and its type');
+
+error_is(get('/v2/a/b/manifests/tag-oci_index', $TYPE{docker}),
+    404, 'MANIFEST_UNKNOWN', 'who knows no OCI index is told so');
+error_is(get('/v2/a/b/manifests/tag-oci', $TYPE{docker}),
+    404, 'MANIFEST_UNKNOWN', 'who knows no OCI image as well');
+
+
+# ---- conditions
+
+for my $reference ('tag-oci', $image{oci}{digest}) {
+    my $path = "/v2/a/b/manifests/$reference";
+    for my $tag (qq{"$image{oci}{digest}"}, '*', qq{"x", "$image{oci}{digest}"})
+    {
+        $a = $r->request('GET', $path, headers => ['If-None-Match' => $tag]);
+        is($a->{status}, 304, "If-None-Match: $tag");
+        is($a->{body}, '', '304 has no body');
+        is($a->header('etag'), qq{"$image{oci}{digest}"}, '304 has the ETag');
+    }
+    is($r->request('GET', $path, headers => ['If-None-Match' => '"x"'])
+        ->{status}, 200, 'If-None-Match of another');
+}
+
+
+# ---- a tag moves
+
+$r->push_image('move', 'latest', config => json({ n => $_ })) for 1 .. 2;
+my @moved = map {
+    my $manifest = json(image_manifest(config => json({ n => $_ })));
+    { bytes => $manifest, type => $TYPE{oci}, digest => sha256($manifest) }
+} 1 .. 2;
+served_ok('move', 'latest', $moved[1], 'the tag shows the newest');
+served_ok('move', $moved[0]{digest}, $moved[0], 'the older is still there');
+is($r->tree->content($r->tree->tag_index('move', 'latest', $_->{digest})),
+    $_->{digest}, 'the index of the tag remembers both') for @moved;
+
+
+# ---- bytes are kept as they are
+
+$bytes = '  ' . json(image_manifest(config => '{}',
+    more => { annotations => { text => "\x{e9}\x{2603}" }, odd => [1, {}],
+        zzz => undef })) . "\n\t \n";
+$a = put('/v2/c/manifests/odd', $bytes, "$TYPE{oci}; charset=utf-8");
+is($a->{status}, 201, 'unknown fields, white space, a parameter of the type')
+    or diag($a);
+served_ok('c', 'odd', { bytes => $bytes, type => $TYPE{oci},
+    digest => sha256($bytes) }, 'odd but good');
+
+my $plain = json(image_manifest(config => '{}'));
+for my $case (
+    ['chunked, without Content-Length', $plain, $TYPE{oci}, chunked => 100],
+    ['without Content-Type', $plain, undef],
+    ['no layers', json(image_manifest(config => '{}', layers => [])),
+        $TYPE{oci}],
+    ['an empty index', json(index_manifest()), $TYPE{oci_index}],
+    ['no mediaType inside', json({ %{ image_manifest(config => '{}') },
+        mediaType => undef }) =~ s/"mediaType":null,//r, $TYPE{oci}],
+    ['a subject that is not there', json(image_manifest(config => '{}',
+        more => { subject => descriptor($TYPE{oci}, 'absent') })), $TYPE{oci}],
+    ['a foreign layer', json(image_manifest(config => '{}', more => {
+        layers => [{ %{ descriptor('application/vnd.oci.image.layer.'
+            . 'nondistributable.v1.tar+gzip', 'elsewhere') },
+            urls => ['https://example.com/layer'] }] })), $TYPE{oci}],
+    ['inline data', json(image_manifest(config => '{}', more => {
+        config => { %{ descriptor($TYPE{config}, '{}') }, data => 'e30=' } })),
+        $TYPE{oci}],
+    ['an artifact', json(image_manifest(config => '{}', more => {
+        artifactType => 'application/vnd.test+json' })), $TYPE{oci}],
+)
+{
+    my ($title, $body, $type, @more) = @$case;
+    $a = put('/v2/c/manifests/good', $body, $type, @more);
+    is($a->{status}, 201, "accepted: $title") or diag($a);
+    is(get('/v2/c/manifests/good')->{body}, $body, 'as it is');
+}
+
+# An index of indexes, and an index whose child has a sha512 digest.
+my $inner = json(index_manifest());
+$bytes = json(index_manifest(children => [{ bytes => $inner,
+    digest => sha256($inner), type => $TYPE{oci_index} }]));
+is(put('/v2/c/manifests/nested', $bytes, $TYPE{oci_index})->{status}, 201,
+    'an index of an index');
+
+
+# ---- what is refused
+
+my $image = image_manifest(config => '{}', layers => ['one', 'two']);
+$a = put('/v2/c/manifests/bad', json($image), $TYPE{oci});
+error_is($a, 400, 'MANIFEST_BLOB_UNKNOWN', 'layers that were not pushed');
+is(scalar $a->errors, 2, 'one error for each of them') or diag($a);
+like($a->{body}, qr/\Q$_->{digest}/, 'that names it') for @{ $image->{layers} };
+
+$r->push_blob('elsewhere', $_) for 'one', 'two';
+error_is(put('/v2/c/manifests/bad', json($image), $TYPE{oci}),
+    400, 'MANIFEST_BLOB_UNKNOWN', 'layers that another repository has');
+
+error_is(put('/v2/c/manifests/bad', json(index_manifest(
+    children => [$image{oci}])), $TYPE{oci_index}),
+    400, 'MANIFEST_BLOB_UNKNOWN', 'a child that another repository has');
+
+my $schema1 = json({ schemaVersion => 1, name => 'c', tag => 'bad',
+    architecture => 'amd64', fsLayers => [], history => [],
+    signatures => [] });
+for my $type ($TYPE{schema1}, $TYPE{schema1} =~ s/prettyjws/json/r) {
+    $a = put('/v2/c/manifests/bad', $schema1, $type);
+    error_is($a, 400, 'MANIFEST_INVALID', "schema 1 ($type)");
+    like($a->{body}, qr/schema ?(?:version ?)?1/i, 'the message says why');
+}
+
+for my $case (
+    ['not JSON',              'nonsense',             $TYPE{oci}],
+    ['nothing',               '',                     $TYPE{oci}],
+    ['a list',                '[]',                   $TYPE{oci}],
+    ['an empty object',       '{}',                   $TYPE{oci}],
+    ['schemaVersion 3',
+        json({ %{ image_manifest(config => '{}') }, schemaVersion => 3 }),
+        $TYPE{oci}],
+    ['a type unlike its body', $plain,                $TYPE{docker}],
+    ['a type that is none',   $plain,                 'text/plain'],
+    ['no type anywhere',      $plain =~ s/"mediaType":"[^"]*manifest[^"]*",//r,
+        undef],
+    ['an image with no layers key',
+        json({ map { $_ => $image->{$_} } qw(schemaVersion mediaType config) }),
+        $TYPE{oci}],
+    ['an index that is an image', json({ %{ index_manifest() },
+        mediaType => $TYPE{oci} }), $TYPE{oci}],
+)
+{
+    my ($title, $body, $type) = @$case;
+    error_is(put('/v2/c/manifests/bad', $body, $type), 400,
+        'MANIFEST_INVALID', "refused: $title");
+}
+is($r->request('HEAD', '/v2/c/manifests/bad')->{status}, 404,
+    'and the tag was never set');
+
+
+# ---- size
+
+for my $extra (0, 1) {
+    my $size = 4 * 1024 * 1024 + $extra;
+    my $big = $plain . ' ' x ($size - length $plain);
+    for my $how ([], [chunked => 65_536]) {
+        $a = put("/v2/c/manifests/big$extra", $big, $TYPE{oci}, @$how);
+        $extra ? error_is($a, 413, 'SIZE_INVALID', "4 MiB and a byte (@$how)")
+            : is($a->{status}, 201, "4 MiB (@$how)") || diag($a);
+    }
+}
+ok(get('/v2/c/manifests/big0')->{body} =~ /^\{.*\} +\z/s
+    && length get('/v2/c/manifests/big0')->{body} == 4 * 1024 * 1024,
+    '4 MiB come back');
+is($r->request('HEAD', '/v2/c/manifests/big1')->{status}, 404,
+    'what was too large is not there');
+
+
+# ---- unknown
+
+error_is(get('/v2/c/manifests/never'), 404, 'MANIFEST_UNKNOWN', 'a tag');
+error_is(get('/v2/c/manifests/' . sha256('x')), 404, 'MANIFEST_UNKNOWN',
+    'a digest');
+error_is(get("/v2/c/manifests/$image{oci}{digest}"), 404, 'MANIFEST_UNKNOWN',
+    'a digest that another repository has');
+error_is(get('/v2/c/manifests/' . sha256('one')), 404, 'MANIFEST_UNKNOWN',
+    'a blob is no manifest');
+like(get('/v2/no/such/manifests/v1')->code, qr/^(?:MANIFEST|NAME)_UNKNOWN$/,
+    'a repository');
+
+fsck_ok($r, 'the tree is sound');
+
+
+# ---- by option, blobs may be absent
+
+my $sparse = Test::Registry->new(
+    env => { REGISTRY_VALIDATION_DISABLED => 'true' });
+for my $case (
+    [json($image), $TYPE{oci}],
+    [json(index_manifest(children => [$image{oci}])), $TYPE{oci_index}],
+)
+{
+    my ($body, $type) = @$case;
+    $a = $sparse->request('PUT', '/v2/s/manifests/sparse', body => $body,
+        headers => ['Content-Type' => $type]);
+    is($a->{status}, 201, 'absent blobs and children are taken') or diag($a);
+}
+fsck_ok($sparse, 'the sparse tree is sound', sparse => 1);
+
+done_testing;
