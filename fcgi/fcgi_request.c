@@ -90,7 +90,7 @@ fcgi_request_param(fcgi_request_t *r, reg_str_t *field, reg_str_t value)
 
 
 void
-fcgi_request_read(fcgi_request_t *r, FCGX_Request *fcgx)
+fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
 {
     size_t  n = sizeof(fcgi_request_params) / sizeof(fcgi_request_params[0]);
 
@@ -103,9 +103,9 @@ fcgi_request_read(fcgi_request_t *r, FCGX_Request *fcgx)
 
     r->accepts.len = 0;
     r->accepts.failed = false;
-    r->in = fcgx->in;
+    r->wire = wire;
 
-    for (char **p = fcgx->envp; *p != NULL; p++) {
+    for (char **p = params; *p != NULL; p++) {
         reg_str_t  value = reg_str_from(*p);
         reg_str_t  name = reg_str_cut(&value, '=');
 
@@ -129,14 +129,6 @@ fcgi_request_read(fcgi_request_t *r, FCGX_Request *fcgx)
 }
 
 
-/* An end of file that is none: the peer went away in the middle. */
-static bool
-fcgi_request_broken(const fcgi_request_t *r)
-{
-    return FCGX_GetError(r->in) != 0;
-}
-
-
 int
 fcgi_request_body(fcgi_request_t *r, size_t max, reg_buf_t *out,
     reg_error_t *err)
@@ -156,7 +148,6 @@ fcgi_request_body(fcgi_request_t *r, size_t max, reg_buf_t *out,
     for ( ;; ) {
         size_t   room = out->size - out->len;
         char    *p;
-        int      n;
 
         if (room == 0) {
             room = FCGI_REQUEST_CHUNK;
@@ -168,20 +159,20 @@ fcgi_request_body(fcgi_request_t *r, size_t max, reg_buf_t *out,
             return reg_error_set(err, REG_UNKNOWN, "out of memory");
         }
 
-        n = FCGX_GetStr(p, room < INT_MAX ? (int) room : INT_MAX, r->in);
+        room = fcgi_wire_body(r->wire, p, room);
 
-        if (n <= 0) {
+        if (room == 0) {
             break;
         }
 
-        out->len += (size_t) n;
+        out->len += room;
 
         if (out->len - start > max) {
             return reg_error_set(err, REG_MANIFEST_TOO_LARGE, NULL);
         }
     }
 
-    if (fcgi_request_broken(r)
+    if (!r->wire->ended
         || (length >= 0 && out->len - start != (size_t) length))
     {
         return reg_error_set(err, REG_SIZE_INVALID,
@@ -196,15 +187,14 @@ bool
 fcgi_request_drain(fcgi_request_t *r)
 {
     char    trash[4096];
-    size_t  total = 0;
-    int     n;
+    size_t  total = 0, n;
 
     do {
-        n = FCGX_GetStr(trash, sizeof(trash), r->in);
-        total += n > 0 ? (size_t) n : 0;
-    } while (n == (int) sizeof(trash) && total < FCGI_REQUEST_DRAIN_MAX);
+        n = fcgi_wire_body(r->wire, trash, sizeof(trash));
+        total += n;
+    } while (n > 0 && total < FCGI_REQUEST_DRAIN_MAX);
 
-    return n < (int) sizeof(trash) && !fcgi_request_broken(r);
+    return r->wire->ended;
 }
 
 

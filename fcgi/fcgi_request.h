@@ -5,7 +5,7 @@
  *
  *     fcgi_request_init(&r);                         once per thread
  *
- *     fcgi_request_read(&r, &fcgx);                  each request
+ *     fcgi_request_read(&r, fcgx.envp, &wire);       each request
  *     fcgi_request_body(&r, max, &body, &err)        those that have one
  *     fcgi_request_drain(&r)                         before the answer
  *
@@ -27,8 +27,7 @@
 #ifndef FCGI_REQUEST_H
 #define FCGI_REQUEST_H
 
-#include <fcgiapp.h>
-
+#include "fcgi_wire.h"
 #include "reg_error.h"
 #include "reg_target.h"
 
@@ -60,7 +59,7 @@ typedef struct {
     reg_str_t       if_none_match;
     reg_str_t       agent;
 
-    FCGX_Stream    *in;
+    fcgi_wire_t    *wire;               /* has the body */
     reg_buf_t       accepts;            /* several Accept, joined */
     char            agreed[512];        /* the last root that was ours */
 } fcgi_request_t;
@@ -68,8 +67,8 @@ typedef struct {
 
 void fcgi_request_init(fcgi_request_t *r);
 
-/* Takes up what FCGX_Accept_r() has read. */
-void fcgi_request_read(fcgi_request_t *r, FCGX_Request *fcgx);
+/* Takes up the parameters, "NAME=value", that FCGX_Accept_r() has read. */
+void fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire);
 
 /* Appends the whole body to out.  -1 with MANIFEST_TOO_LARGE if it is longer
  * than max, SIZE_INVALID if less arrived than was announced. */

@@ -8,19 +8,19 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <fcgiapp.h>
 
-#include "fcgi_guard.h"
 #include "fcgi_reply.h"
 #include "fcgi_request.h"
 #include "fcgi_route.h"
+#include "fcgi_wire.h"
 
 
 #define FCGI_SERVER_FDS        8192      /* descriptors of connections */
-#define FCGI_SERVER_TIMEOUT    30        /* seconds, for one read or write */
-#define FCGI_SERVER_PARTIAL    5000      /* milliseconds, for a whole head */
+#define FCGI_SERVER_TIMEOUT    30        /* seconds, for one write */
 
 /* The walk of the catalog recurses with the depth of names; the rest needs a
  * tenth.  Pages that are not touched cost nothing. */
@@ -52,7 +52,9 @@ typedef struct {
     FCGX_Request     fcgx;
     fcgi_request_t   request;
     fcgi_reply_t     reply;
-    unsigned char    head[FCGI_GUARD_HEAD];
+    int              feed;            /* what is written here … */
+    int              fed;             /* … libfcgi reads here; or -1 */
+    fcgi_wire_t      wire;
 } fcgi_thread_t;
 
 
@@ -173,7 +175,7 @@ fcgi_server_answer(fcgi_thread_t *t)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
 
-    fcgi_request_read(r, &t->fcgx);
+    fcgi_request_read(r, t->fcgx.envp, &t->wire);
     fcgi_route(t->server->service, r, reply);
 
     /* what is left of the body would be read as the next request; and nginx,
@@ -198,32 +200,59 @@ fcgi_server_answer(fcgi_thread_t *t)
 }
 
 
-/* Waits a moment for the rest of a head.  Heads come in one piece, but for
- * those that are larger than the socket's buffer. */
-static fcgi_guard_t
-fcgi_server_peek(fcgi_thread_t *t, int fd)
+static void
+fcgi_server_unfeed(fcgi_thread_t *t)
 {
-    const struct timespec  moment = { 0, 1000000 };
-    fcgi_guard_t           verdict = fcgi_guard_peek(fd, t->head);
-
-    for (int ms = 0; verdict == FCGI_GUARD_PARTIAL; ms++) {
-        if (ms == FCGI_SERVER_PARTIAL) {
-            return FCGI_GUARD_GONE;
-        }
-
-        (void) nanosleep(&moment, NULL);       /* a shorter sleep is fine */
-        verdict = fcgi_guard_peek(fd, t->head);
+    if (t->feed != -1) {
+        (void) close(t->feed);         /* nobody waits for what is in it */
     }
 
-    return verdict;
+    if (t->fed != -1) {
+        (void) close(t->fed);
+    }
+
+    t->feed = -1;
+    t->fed = -1;
+}
+
+
+/* Gives libfcgi the head that was checked, and an empty body. */
+static bool
+fcgi_server_feed(fcgi_thread_t *t)
+{
+    const unsigned char *h = t->wire.buf;
+    unsigned char        end[8] = { h[0], 5, h[2], h[3], 0, 0, 0, 0 };
+    struct iovec         parts[2] = { { t->wire.buf, t->wire.head },
+                                      { end, sizeof(end) } };
+    struct msghdr        message = { .msg_iov = parts, .msg_iovlen = 2 };
+    int                  pair[2];
+    ssize_t              n;
+
+    if (t->feed == -1) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
+            return false;
+        }
+
+        t->feed = pair[0];
+        t->fed = pair[1];
+    }
+
+    /* not to wait for ourselves, if a small limit of the system's leaves no
+     * room for it */
+    n = sendmsg(t->feed, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    return n == (ssize_t) (t->wire.head + sizeof(end));
 }
 
 
 /*
  * One request by libfcgi.  Its FCGX_Accept_r() accepts a connection by itself,
- * and would sit on it until the peer closes it.  To serve connections of ours
- * we set the public struct's ipcFd, as accept would have done:
+ * and would sit on it until the peer closes it, and read whatever comes.  To
+ * serve our connections, and to hear only what fcgi_wire has checked, we set
+ * members of the public struct:
  *
+ *     ipcFd           our end of a socket pair with the head in it, as accept
+ *                     would have done; for the answer, the connection;
  *     keepConnection  1: FCGX_Accept_r() begins with finishing the request
  *                     before, and must not close ipcFd then.  It reads the
  *                     flag of the new request into it;
@@ -233,18 +262,24 @@ fcgi_server_peek(fcgi_thread_t *t, int fd)
  *                     this one, which it has closed, it gets EBADF and
  *                     returns.
  *
- * True if the connection is still open.
+ * True if the connection is still open, false if it is closed.
  */
 static bool
 fcgi_server_request(fcgi_thread_t *t, int fd)
 {
-    t->fcgx.ipcFd = fd;
+    t->fcgx.ipcFd = t->fed;
     t->fcgx.keepConnection = 1;
     t->fcgx.detached = 1;
 
     if (FCGX_Accept_r(&t->fcgx) != 0) {
+        t->fed = -1;                             /* it has closed that */
+        fcgi_server_unfeed(t);
+        (void) close(fd);                        /* nothing was promised */
         return false;
     }
+
+    (void) FCGX_GetChar(t->fcgx.in);             /* the end: empties the pair */
+    t->fcgx.ipcFd = fd;
 
     fcgi_server_answer(t);
 
@@ -252,6 +287,7 @@ fcgi_server_request(fcgi_thread_t *t, int fd)
         t->fcgx.keepConnection = 0;
     }
 
+    t->fcgx.detached = 1;
     FCGX_Finish_r(&t->fcgx);
 
     return t->fcgx.ipcFd >= 0;
@@ -262,19 +298,26 @@ fcgi_server_request(fcgi_thread_t *t, int fd)
 static void
 fcgi_server_serve(fcgi_thread_t *t, int fd)
 {
-    fcgi_server_t  *server = t->server;
+    fcgi_server_t      *server = t->server;
+    fcgi_wire_state_t   state;
+
+    fcgi_wire_open(&t->wire, fd);
 
     for ( ;; ) {
-        switch (fcgi_server_peek(t, fd)) {
+        state = fcgi_wire_head(&t->wire);
 
-        case FCGI_GUARD_READY:
-            break;
-
-        case FCGI_GUARD_EMPTY:
+        if (state == FCGI_WIRE_EMPTY) {
             fcgi_server_idle(server, fd);
             return;
+        }
 
-        default:
+        if (state != FCGI_WIRE_READY) {
+            fcgi_server_close(server, fd);
+            return;
+        }
+
+        if (!fcgi_server_feed(t)) {
+            fcgi_server_unfeed(t);
             fcgi_server_close(server, fd);
             return;
         }
@@ -297,8 +340,7 @@ fcgi_server_limit(int fd)
 {
     struct timeval  limit = { FCGI_SERVER_TIMEOUT, 0 };
 
-    /* without them a peer of bad will only holds one thread longer */
-    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    /* without it a peer of bad will only holds one thread longer */
     (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
@@ -380,6 +422,7 @@ fcgi_server_free_thread(fcgi_thread_t *t)
     if (t != NULL) {
         fcgi_request_free(&t->request);
         fcgi_reply_free(&t->reply);
+        fcgi_server_unfeed(t);
         free(t);
     }
 }
@@ -398,6 +441,8 @@ fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
     }
 
     t->server = server;
+    t->feed = -1;
+    t->fed = -1;
     fcgi_request_init(&t->request);
     fcgi_reply_init(&t->reply);
     (void) FCGX_InitRequest(&t->fcgx, -1, FCGI_FAIL_ACCEPT_ON_INTR);

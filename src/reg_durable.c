@@ -8,6 +8,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "reg_sync.h"
+
 
 #define REG_DURABLE_FILE_MODE  0644
 #define REG_DURABLE_DIR_MODE   0755
@@ -15,6 +17,9 @@
 /* how often a rename is tried again when gc or a delete removes the directory
  * that was just made for it */
 #define REG_DURABLE_RETRIES    8
+
+/* a file of more bytes is synced by itself, not in a common round */
+#define REG_DURABLE_LARGE      (1024 * 1024)
 
 /* deeper than anything that the layout has below an upload or a tag */
 #define REG_DURABLE_DEPTH      8
@@ -100,17 +105,11 @@ reg_durable_fsync(reg_store_t *store, int fd, const char *path,
 }
 
 
+/* Ends a barrier: what it covers is durable if rc is 0. */
 static int
-reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
+reg_durable_end_barrier(reg_durable_t *t, int rc)
 {
-    int  rc = 0;
-
     for (size_t i = 0; i < t->ndirs; i++) {
-        if (rc == 0) {
-            rc = reg_durable_fsync(t->store, t->dirs[i].fd,
-                                   "a directory of the transaction", err);
-        }
-
         (void) close(t->dirs[i].fd);    /* was only read */
     }
 
@@ -122,6 +121,30 @@ reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
     t->nmarks = 0;
 
     return rc;
+}
+
+
+static int
+reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
+{
+    int  rc = 0;
+
+    if (t->ndirs > 0) {
+        rc = reg_sync_group(t->store);
+
+        if (rc != 0) {
+            return reg_durable_end_barrier(t, rc == 1 ? 0
+                       : reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
+                                       t->store->v2.text));
+        }
+    }
+
+    for (size_t i = 0; rc == 0 && i < t->ndirs; i++) {
+        rc = reg_durable_fsync(t->store, t->dirs[i].fd,
+                               "a directory of the transaction", err);
+    }
+
+    return reg_durable_end_barrier(t, rc);
 }
 
 
@@ -480,9 +503,18 @@ reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from, int fd,
 /* ---- commit -------------------------------------------------------------- */
 
 
-/* D2: contents, and the directories that they will be in. */
+/* Whether a file is so large that others should not wait for its bytes. */
+static bool
+reg_durable_is_large(int fd)
+{
+    struct stat  st;
+
+    return fstat(fd, &st) == -1 || st.st_size > REG_DURABLE_LARGE;
+}
+
+
 static int
-reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
+reg_durable_sync_files(reg_durable_t *t, reg_error_t *err)
 {
     for (size_t i = 0; i < t->nfiles; i++) {
         /* a hint: blocks are allocated now, so that the first fsync's commit
@@ -499,6 +531,48 @@ reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
     }
 
     return reg_durable_sync_dirs(t, err);
+}
+
+
+/* D2: contents, and the directories that they will be in. */
+static int
+reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
+{
+    int  rc;
+
+    for (size_t i = 0; i < t->nfiles; i++) {
+        if (reg_durable_is_large(t->files[i].fd)
+            && reg_durable_fsync(t->store, t->files[i].fd,
+                                 t->files[i].to.text, err) == -1)
+        {
+            return -1;
+        }
+    }
+
+    rc = reg_sync_group(t->store);
+
+    if (rc == 0) {
+        return reg_durable_sync_files(t, err);
+    }
+
+    if (rc == -1) {
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
+                             t->store->v2.text);
+        return reg_durable_end_barrier(t, -1);
+    }
+
+    /* a write-back that failed before the round is known to the file only */
+    for (size_t i = 0; i < t->nfiles; i++) {
+        if (sync_file_range(t->files[i].fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE)
+            == -1)
+        {
+            (void) reg_error_sys(err, errno, REG_UNKNOWN, "write back",
+                                 t->files[i].to.text);
+            return reg_durable_end_barrier(t, -1);
+        }
+    }
+
+    return reg_durable_end_barrier(t, 0);
 }
 
 

@@ -33,8 +33,8 @@
  * synced: whoever wrote it may not have come to that yet.
  *
  * The cost is one barrier over contents and new directories and one after each
- * rank.  Within a barrier the write-back of all files is started before the
- * first fsync, so that they share the file system's commit.  A directory's own
+ * rank.  A barrier is one round of reg_sync.h, shared with all that wait for
+ * one, or else an fsync for each file and directory.  A directory's own
  * entry is synced when a transaction first relies on it, by whoever made it;
  * the store remembers which ones were (identified by device, inode and birth
  * time, so that one which is removed and made again is a new one).

@@ -6,6 +6,8 @@ reg_range_parse(reg_range_t *range, reg_str_t s, int64_t length,
     reg_error_t *err)
 {
     reg_str_t  size, last, first;
+    int64_t    whole;
+    bool       sized;
 
     s = reg_str_trim(s);
 
@@ -19,6 +21,8 @@ reg_range_parse(reg_range_t *range, reg_str_t s, int64_t length,
         }
     }
 
+    sized = s.len > 0 && memchr(s.data, '/', s.len) != NULL;
+
     size = s;
     last = reg_str_cut(&size, '/');
     first = reg_str_cut(&last, '-');
@@ -30,6 +34,15 @@ reg_range_parse(reg_range_t *range, reg_str_t s, int64_t length,
         return reg_error_set(err, REG_RANGE_INVALID,
                              "invalid Content-Range: write first-last, the"
                              " numbers of the chunk's first and last byte");
+    }
+
+    if (sized && !reg_str_eq(size, REG_STR("*"))
+        && (reg_str_int(size, INT64_MAX, &whole) == -1
+            || whole <= range->last))
+    {
+        return reg_error_set(err, REG_RANGE_INVALID,
+                             "invalid Content-Range: what follows the / is the"
+                             " size of the whole, or a *");
     }
 
     if (length >= 0 && range->last - range->first + 1 != length) {

@@ -1,7 +1,8 @@
 /*
  * reg_range: the Content-Range of a chunk (OCI distribution spec 1.1,
  * "Pushing a blob in chunks"): "first-last", both inclusive.  The form
- * "bytes first-last/size" of RFC 9110 is understood as well.
+ * "bytes first-last/size" of RFC 9110 is understood as well; size is a star or
+ * more than last.
  *
  * Blocks: never
  */

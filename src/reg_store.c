@@ -19,6 +19,7 @@ const reg_sys_t  reg_sys_kernel = {
     .open = reg_sys_open,
     .pwrite = pwrite,
     .fsync = fsync,
+    .syncfs = syncfs,
     .mkdir = mkdir,
     .rename = rename,
     .unlink = unlink,
@@ -31,6 +32,9 @@ reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
 {
     memset(store, 0, sizeof(*store));
     store->sys = &reg_sys_kernel;
+    store->sync_fd = -1;
+    (void) pthread_mutex_init(&store->sync_lock, NULL);    /* cannot fail */
+    (void) pthread_cond_init(&store->sync_done, NULL);     /* nor this */
 
     while (root.len > 1 && root.data[root.len - 1] == '/') {
         root.len--;
@@ -136,6 +140,19 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
     }
 
     return 0;
+}
+
+
+void
+reg_store_close(reg_store_t *store)
+{
+    if (store->sync_fd != -1) {
+        (void) close(store->sync_fd);   /* was only synced */
+        store->sync_fd = -1;
+    }
+
+    (void) pthread_cond_destroy(&store->sync_done);
+    (void) pthread_mutex_destroy(&store->sync_lock);
 }
 
 

@@ -5,7 +5,8 @@
  *
  *     if (reg_store_open(&store, "/var/lib/registry", &err) == -1) ...
  *
- * Opened once, then read-only and shared by all threads.  ROOT may be missing:
+ * Opened once, then shared by all threads, which change nothing but counters
+ * and the rounds of reg_sync.h.  ROOT may be missing:
  * it is made.  A tree whose truth is in GitLab's metadata database (its lock
  * file lies under docker/registry/lockfiles/) is refused: its tags are not on
  * disk, we would show an empty registry.
@@ -19,6 +20,7 @@
 #ifndef REG_STORE_H
 #define REG_STORE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -30,6 +32,7 @@ typedef struct {
     int      (*open)(const char *path, int flags, mode_t mode);
     ssize_t  (*pwrite)(int fd, const void *data, size_t len, off_t offset);
     int      (*fsync)(int fd);
+    int      (*syncfs)(int fd);                 /* NULL: there is none */
     int      (*mkdir)(const char *path, mode_t mode);
     int      (*rename)(const char *from, const char *to);
     int      (*unlink)(const char *path);
@@ -39,7 +42,8 @@ typedef struct {
 /* The kernel's own. */
 extern const reg_sys_t  reg_sys_kernel;
 
-#define REG_STORE_DIRS  1024
+#define REG_STORE_DIRS    1024
+#define REG_STORE_ROUNDS  64
 
 typedef struct {
     reg_path_t        v2;             /* ROOT/docker/registry/v2 */
@@ -49,6 +53,18 @@ typedef struct {
     /* identities of directories whose entry is known to be durable; see
      * reg_durable.c */
     _Atomic uint64_t  dirs[REG_STORE_DIRS];
+
+    /* rounds of syncfs; see reg_sync.c */
+    pthread_mutex_t   sync_lock;
+    pthread_cond_t    sync_done;
+    int               sync_fd;        /* -1 until the first round */
+    bool              sync_never;
+    bool              sync_running;
+    uint64_t          sync_started;
+    uint64_t          sync_finished;
+    int               sync_errors[REG_STORE_ROUNDS];
+    _Atomic int64_t   sync_looked;    /* monotonic ns */
+    _Atomic bool      sync_cheap;
 } reg_store_t;
 
 
@@ -62,5 +78,8 @@ int reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err);
 
 /* -1 with INSUFFICIENT_STORAGE if bytes more would leave less than min_free. */
 int reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err);
+
+/* Gives up what the store holds. */
+void reg_store_close(reg_store_t *store);
 
 #endif

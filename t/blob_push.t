@@ -316,8 +316,9 @@ $c->send_request('PUT', with_digest($location, sha256('short')),
     body => 'short', length => 100);
 $c->close;
 ok(wait_until(10, sub {
-    ($r->request('GET', $location)->header('range') // '') eq '0-4' }),
-    'what arrived of a body cut short is counted');
+    $a = $r->request('PATCH', $location, body => '');
+    $a->{status} == 202 }), 'a body cut short leaves the session');
+like($a->header('range'), qr/^0-[04]$/, 'with what had arrived');
 ok(!-e $r->tree->blob(sha256('short')), 'and nothing is published');
 
 fsck_ok($r, 'the tree is sound');

@@ -23,7 +23,8 @@ plan(skip_all => 'a file system can be mounted by root only') if $> != 0;
 system("mount -t tmpfs -o size=24m registry-test $disk 2>/dev/null") == 0
     or plan(skip_all => 'this machine lets nobody mount a tmpfs');
 
-my $r = Test::Registry->new(root => $disk);
+my $r = Test::Registry->new(root => $disk,
+    registry => 'registry_min_free 0;');
 $r->expect_log(qr/No space left on device/);
 
 my $image = $r->push_image('a', 'kept', layers => [bytes('kept', 1_000_000)]);

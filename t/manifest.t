@@ -159,10 +159,17 @@ is($a->{body}, $image{docker}{bytes},
 is($a->header('docker-content-digest'), $image{docker}{digest}, 'its digest');
 is($a->header('content-type'), $TYPE{docker}, 'and its type');
 
-error_is(get('/v2/a/b/manifests/tag-oci_index', $TYPE{docker}),
-    404, 'MANIFEST_UNKNOWN', 'who knows no OCI index is told so');
-error_is(get('/v2/a/b/manifests/tag-oci', $TYPE{docker}),
-    404, 'MANIFEST_UNKNOWN', 'who knows no OCI image as well');
+$a = get('/v2/a/b/manifests/tag-oci_index', $TYPE{oci});
+is($a->{body}, $image{oci}{bytes},
+    'who knows no OCI index gets the child for linux/amd64 as well');
+
+$bytes = json(index_manifest(children => [$image{oci}]));
+$r->push_manifest('a/b', 'no-platform', $bytes);
+$a = get('/v2/a/b/manifests/no-platform', $TYPE{oci});
+error_is($a, 404, 'MANIFEST_UNKNOWN', 'if none of the children will do: 404');
+like($a->{body}, qr/Accept/, 'and the message says why');
+$a = get('/v2/a/b/manifests/' . sha256($bytes), $TYPE{oci});
+is($a->{body}, $bytes, 'by digest it is the index, whatever is accepted');
 
 
 # ---- conditions
@@ -278,8 +285,8 @@ for my $case (
     ['a type that is none',   $plain,                 'text/plain'],
     ['no type anywhere',      $plain =~ s/"mediaType":"[^"]*manifest[^"]*",//r,
         undef],
-    ['an image with no layers key',
-        json({ map { $_ => $image->{$_} } qw(schemaVersion mediaType config) }),
+    ['an image with no config',
+        json({ map { $_ => $image->{$_} } qw(schemaVersion mediaType layers) }),
         $TYPE{oci}],
     ['an index that is an image', json({ %{ index_manifest() },
         mediaType => $TYPE{oci} }), $TYPE{oci}],

@@ -210,12 +210,13 @@ class Server:
                       [(f"{base}t-{salt}-{n}", n) for n in range(count)])
 
     def forget(self, repository, digests):
-        """Removes uploads from the disk, so that they do not fill it and their
-        dirty pages do not weigh on whoever is measured next."""
+        """Empties uploads, so that they do not fill the disk and their dirty
+        pages do not weigh on whoever is measured next.  The files stay: some
+        file systems are slow to create one after many have been removed."""
         if self.root:
             for digest in digests:
                 hexa = digest.removeprefix("sha256:")
-                remove(f"{self.root}/docker/registry/v2/blobs/sha256/"
+                empty(f"{self.root}/docker/registry/v2/blobs/sha256/"
                        f"{hexa[:2]}/{hexa}/data")
 
     # ---- watching ----------------------------------------------------------
@@ -290,11 +291,9 @@ def enumerate_digests(head, count):
         yield "sha256:" + running.hexdigest(), number
 
 
-def remove(path):
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+def empty(path):
+    if os.path.exists(path):
+        os.truncate(path, 0)
 
 
 # ---- the three that we start -----------------------------------------------
@@ -459,7 +458,7 @@ class Ceiling(Server):
 
     def forget(self, repository, digests):
         for digest in digests:
-            remove(self.root + self.blob_path(repository, digest))
+            empty(self.root + self.blob_path(repository, digest))
 
 
 class DockerRegistry(Server):

@@ -87,7 +87,7 @@ broken_escapes_are_malformed(void **state)
 {
     static const char  *bad[] = {
         "a=%", "a=%4", "a=%zz", "a=%4z", "a=%z4", "a=x%", "a=%%41", "a=%4&b",
-        "a=% 1", "a=%-1", "a=%0x41", "a=%\xc1" "1"
+        "a=% 1", "a=%-1", "a=%0x41", ("a=%\xc1" "1")
     };
 
     (void) state;

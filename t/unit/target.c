@@ -330,7 +330,7 @@ odd_uuids_are_unknown_uploads(void **state)
         "0F0E0D0C-0B0A-4908-8706-050403020100",
         "0f0e0d0c00b0a-4908-8706-050403020100",
         "0f0e0d0c-0b0a-4908-8706-05040302010g",
-        "------------------------------------", "_state", "sha256:" HEX
+        "------------------------------------", "_state", ("sha256:" HEX)
     };
 
     char  uri[256];
@@ -386,7 +386,7 @@ random_paths_never_confuse_the_parser(void **state)
     static const char  *words[] = {
         "/", "/v2/", "a", "blobs", "uploads", "manifests", "tags", "list",
         "..", ".", "_catalog", "%2e", "%", "?", "#", "referrers", UUID,
-        "sha256:" HEX, "sha512:", ":", "-", "_", "\r\n", "\xff", "A"
+        ("sha256:" HEX), "sha512:", ":", "-", "_", "\r\n", "\xff", "A"
     };
 
     uint32_t     random = 1;

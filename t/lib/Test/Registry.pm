@@ -221,6 +221,14 @@ sub children {
 }
 
 
+sub _runs {
+    my ($pid) = @_;
+
+    open(my $file, '<', "/proc/$pid/stat") or return 0;
+    return (<$file> // '') !~ /^\d+ \(.*\) [ZX] /s;
+}
+
+
 sub _command_line {
     my ($pid) = @_;
 
@@ -520,6 +528,25 @@ sub start_nginx {
 }
 
 
+# Runs a program to its end: (exit status, what it wrote).
+
+sub run {
+    my ($self, @command) = @_;
+
+    my $pid = open(my $pipe, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDIN,  '<', '/dev/null';
+        open STDERR, '>&', \*STDOUT;
+        exec('timeout', '-k', 1, 20, @command) or POSIX::_exit(127);
+    }
+    local $/;
+    my $out = <$pipe> // '';
+    close $pipe;
+
+    return ($? >> 8 || $? & 127, $out);
+}
+
+
 # Another program, for as long as this one runs.
 
 sub start_beside {
@@ -637,7 +664,7 @@ sub crash_worker {
     $self->kill_process($_, 'KILL') for reverse @all;
     waitpid($pid, 0);
     delete $self->{worker};
-    wait_until(10, sub { !grep { -e "/proc/$_" } @all });
+    wait_until(10, sub { !grep { _runs($_) } @all });
     $self->start_worker;
 }
 

@@ -352,6 +352,28 @@ sub ended {
 }
 
 
+# What has come so far, once it matches PATTERN or the connection has ended.
+# For talking something else than HTTP.
+
+sub receive {
+    my ($self, $pattern) = @_;
+
+    1 while $self->{in} !~ $pattern && !$self->{eof} && $self->_more;
+    return $self->{in};
+}
+
+
+# Bytes that we have sent and the server has not taken up yet.
+
+sub unread {
+    my ($self) = @_;
+
+    my $bytes = pack('i', 0);
+    ioctl($self->{socket}, 0x5411, $bytes) or die "SIOCOUTQ: $!\n";
+    return unpack('i', $bytes);
+}
+
+
 # True if there is an answer to read, or the connection has ended, by then.
 
 sub readable {

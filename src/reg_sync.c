@@ -1,0 +1,186 @@
+#include "reg_sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+
+/* more than this, dirty in the whole system, and a push would wait for others'
+ * bytes */
+#define REG_SYNC_DIRTY_MAX   (32 * 1024)                    /* KiB */
+
+/* how long one look at /proc/meminfo is believed */
+#define REG_SYNC_LOOK_NS     (20 * 1000 * 1000)
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC      0x58465342
+#endif
+
+
+static int64_t
+reg_sync_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);      /* cannot fail */
+
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+/* The value of "Key:   123 kB", 0 if it is not there. */
+static int64_t
+reg_sync_field(reg_str_t text, const char *key)
+{
+    reg_str_t  name = reg_str_from(key);
+    int64_t    value = 0;
+
+    while (text.len > 0) {
+        reg_str_t  line = reg_str_cut(&text, '\n');
+
+        if (reg_str_eq(reg_str_cut(&line, ':'), name)) {
+            line = reg_str_trim(line);
+
+            if (reg_str_int(reg_str_cut(&line, ' '), INT64_MAX, &value) == -1)
+            {
+                return INT64_MAX / 2;
+            }
+
+            break;
+        }
+    }
+
+    return value;
+}
+
+
+/* Whether there is little that a syncfs would have to wait for. */
+static bool
+reg_sync_cheap(reg_store_t *store)
+{
+    char       text[2048];
+    ssize_t    n;
+    int64_t    now = reg_sync_now();
+    reg_str_t  s;
+    int        fd;
+
+    if (now - atomic_load_explicit(&store->sync_looked, memory_order_relaxed)
+        < REG_SYNC_LOOK_NS)
+    {
+        return atomic_load_explicit(&store->sync_cheap, memory_order_relaxed);
+    }
+
+    fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1) {
+        return false;
+    }
+
+    n = read(fd, text, sizeof(text));
+    (void) close(fd);                   /* was only read */
+
+    s = (reg_str_t) { n > 0 ? (size_t) n : 0, text };
+
+    atomic_store_explicit(&store->sync_cheap,
+                          n > 0 && reg_sync_field(s, "Dirty")
+                                   + reg_sync_field(s, "Writeback")
+                                   < REG_SYNC_DIRTY_MAX,
+                          memory_order_relaxed);
+    atomic_store_explicit(&store->sync_looked, now, memory_order_relaxed);
+
+    return atomic_load_explicit(&store->sync_cheap, memory_order_relaxed);
+}
+
+
+/* Opens the descriptor that syncfs works on, once: errors are reported to a
+ * descriptor for what happened since it was opened.  The lock is held. */
+static bool
+reg_sync_open(reg_store_t *store)
+{
+    struct statfs  fs;
+
+    if (store->sync_fd != -1) {
+        return true;
+    }
+
+    if (store->sync_never || store->sys->syncfs == NULL) {
+        return false;
+    }
+
+    store->sync_never = true;
+
+    if (statfs(store->v2.text, &fs) == -1
+        || (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC
+            && fs.f_type != BTRFS_SUPER_MAGIC))
+    {
+        return false;
+    }
+
+    store->sync_fd = store->sys->open(store->v2.text, O_RDONLY | O_DIRECTORY,
+                                      0);
+
+    return store->sync_fd != -1;
+}
+
+
+/* Runs one round.  The lock is held at both ends, not between. */
+static void
+reg_sync_round(reg_store_t *store)
+{
+    uint64_t  round = ++store->sync_started;
+    int       sys;
+
+    store->sync_running = true;
+    (void) pthread_mutex_unlock(&store->sync_lock);
+
+    sys = store->sys->syncfs(store->sync_fd) == -1 ? errno : 0;
+
+    (void) pthread_mutex_lock(&store->sync_lock);
+    store->sync_running = false;
+    store->sync_finished = round;
+    store->sync_errors[round % REG_STORE_ROUNDS] = sys;
+
+    (void) pthread_cond_broadcast(&store->sync_done);
+}
+
+
+int
+reg_sync_group(reg_store_t *store)
+{
+    uint64_t  mine;
+    int       sys;
+
+    if (!reg_sync_cheap(store)) {
+        return 0;
+    }
+
+    /* the calls on the lock fail for misuse only */
+    (void) pthread_mutex_lock(&store->sync_lock);
+
+    if (!reg_sync_open(store)) {
+        (void) pthread_mutex_unlock(&store->sync_lock);
+        return 0;
+    }
+
+    /* the first round that begins after this moment */
+    mine = store->sync_started + 1;
+
+    while (store->sync_finished < mine) {
+        if (store->sync_running) {
+            (void) pthread_cond_wait(&store->sync_done, &store->sync_lock);
+        } else {
+            reg_sync_round(store);
+        }
+    }
+
+    /* who slept through so many rounds that its own is forgotten, failed */
+    sys = store->sync_finished - mine < REG_STORE_ROUNDS
+          ? store->sync_errors[mine % REG_STORE_ROUNDS] : EIO;
+
+    (void) pthread_mutex_unlock(&store->sync_lock);
+
+    errno = sys;
+    return sys == 0 ? 1 : -1;
+}

@@ -1,0 +1,205 @@
+/*
+ * tree: a directory of its own for a test that needs the disk, and a store in
+ * it.  It is made under $TMPDIR, or /tmp, and gone at the end.
+ */
+
+#ifndef TREE_H
+#define TREE_H
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reg_hash.h"
+#include "reg_store.h"
+
+
+static char         tree_root[256];
+static reg_store_t  tree_store;
+
+
+static inline int
+tree_make(void)
+{
+    const char  *tmp = getenv("TMPDIR");
+
+    (void) snprintf(tree_root, sizeof(tree_root), "%s/unit-XXXXXX",
+                    tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+
+    return mkdtemp(tree_root) == NULL ? -1 : 0;
+}
+
+
+static inline int
+tree_remove_one(const char *path, const struct stat *st, int type,
+    struct FTW *ftw)
+{
+    (void) st;
+    (void) type;
+
+    return ftw->level == 0 ? 0 : remove(path);
+}
+
+
+/* Removes all that is in the directory. */
+static inline int
+tree_empty(void)
+{
+    return nftw(tree_root, tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+
+static inline int
+tree_remove(void)
+{
+    return tree_empty() == 0 ? rmdir(tree_root) : -1;
+}
+
+
+/* Opens the store afresh, as a new process would. */
+static inline int
+tree_open(void)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+
+    return reg_store_open(&tree_store, reg_str_from(tree_root), &err);
+}
+
+
+static inline int
+tree_setup(void **state)
+{
+    (void) state;
+    return tree_make() == 0 ? tree_open() : -1;
+}
+
+
+static inline int
+tree_teardown(void **state)
+{
+    (void) state;
+    return tree_remove();
+}
+
+
+/* A fresh store for each test. */
+static inline int
+tree_renew(void **state)
+{
+    (void) state;
+    return tree_empty() == 0 ? tree_open() : -1;
+}
+
+
+static inline reg_name_t
+tree_name(const char *text)
+{
+    reg_name_t  name = { 0, "" };
+
+    (void) reg_name_parse(&name, reg_str_from(text));
+    return name;
+}
+
+
+static inline reg_tag_t
+tree_tag(const char *text)
+{
+    reg_tag_t  tag = { 0, "" };
+
+    (void) reg_tag_parse(&tag, reg_str_from(text));
+    return tag;
+}
+
+
+static inline reg_digest_t
+tree_digest(reg_alg_t alg, reg_str_t content)
+{
+    reg_hash_t    h;
+    reg_digest_t  d;
+
+    reg_hash_init(&h, alg);
+    reg_hash_update(&h, content.data, content.len);
+    reg_hash_digest(&h, &d);
+
+    return d;
+}
+
+
+/* Makes path's directories and writes a file, whatever was there. */
+static inline int
+tree_write(const char *path, const void *data, size_t len)
+{
+    char  dir[REG_PATH_MAX];
+    int   fd;
+
+    (void) snprintf(dir, sizeof(dir), "%s", path);
+
+    for (char *p = dir + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
+        *p = '\0';
+        (void) mkdir(dir, 0755);                   /* open will tell */
+    }
+
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    if (fd == -1 || write(fd, data, len) != (ssize_t) len) {
+        return -1;
+    }
+
+    return close(fd);
+}
+
+
+/* Reads a file of at most size - 1 bytes; its length, or -1. */
+static inline ssize_t
+tree_read(const char *path, char *out, size_t size)
+{
+    int      fd = open(path, O_RDONLY);
+    ssize_t  n = fd == -1 ? -1 : read(fd, out, size - 1);
+
+    if (n >= 0) {
+        out[n] = '\0';
+    }
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    return n;
+}
+
+
+static inline bool
+tree_has(const char *path)
+{
+    struct stat  st;
+
+    return lstat(path, &st) == 0;
+}
+
+
+static size_t  tree_nfiles;
+
+static inline int
+tree_count_one(const char *path, const struct stat *st, int type,
+    struct FTW *ftw)
+{
+    (void) path;
+    (void) st;
+    (void) ftw;
+
+    tree_nfiles += type == FTW_F ? 1 : 0;
+    return 0;
+}
+
+
+/* Regular files below path. */
+static inline size_t
+tree_count(const char *path)
+{
+    tree_nfiles = 0;
+    (void) nftw(path, tree_count_one, 16, FTW_PHYS);      /* absent: none */
+    return tree_nfiles;
+}
+
+#endif

@@ -1,0 +1,940 @@
+/* reg_upload: the session that becomes a blob (SECURITY.md S2, S8, S10, S17;
+ * invariants D1 to D5). */
+
+#include "reg_upload.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "faults.h"
+#include "reg_blob.h"
+#include "reg_durable.h"
+
+
+#define NOBODY  "0f0e0d0c-0b0a-4908-8706-050403020100"
+
+
+static char          uuid[REG_UUID_LEN + 1];
+static reg_upload_t  up = REG_UPLOAD_INIT;
+static reg_error_t   err;
+static reg_name_t    name;
+
+
+static void
+no_error(void)
+{
+    err = (reg_error_t) REG_ERROR_INIT;
+}
+
+
+static int
+renew(void **state)
+{
+    reg_upload_close(&up);
+    no_error();
+    name = tree_name("a/b");
+
+    return tree_renew(state);
+}
+
+
+static reg_path_t
+session(const char *part)
+{
+    reg_path_t  path;
+
+    reg_layout_upload(&path, &tree_store.v2, &name, uuid);
+    reg_path_add(&path, part);
+
+    return path;
+}
+
+
+static void
+create(reg_alg_t alg)
+{
+    assert_int_equal(reg_upload_create(&tree_store, &name, alg, uuid, &err),
+                     0);
+}
+
+
+static int
+open_it(const reg_digest_t *want)
+{
+    no_error();
+    return reg_upload_open(&up, &tree_store, &name, uuid, want, &err);
+}
+
+
+static void
+append(const char *text)
+{
+    assert_int_equal(reg_upload_append(&up, text, strlen(text), &err), 0);
+}
+
+
+static void
+a_session_is_made_as_distribution_makes_it(void **state)
+{
+    char     text[64];
+    int64_t  offset = 7;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_true(reg_uuid_valid(reg_str_from(uuid)));
+    assert_int_equal(uuid[14], '4');
+
+    assert_int_equal(tree_read(session("data").text, text, sizeof(text)), 0);
+    assert_int_equal(tree_read(session("startedat").text, text, sizeof(text)),
+                     20);
+    assert_int_equal(text[10], 'T');
+    assert_int_equal(text[19], 'Z');
+
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &offset, &err),
+                     0);
+    assert_int_equal(offset, 0);
+}
+
+
+static void
+bytes_become_a_blob_that_the_repository_may_serve(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world"));
+    reg_buf_t     b = REG_BUF_INIT;
+    int64_t       size;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello ");
+    append("world");
+    assert_int_equal(up.offset, 11);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+    assert_int_equal(up.fd, -1);
+
+    assert_int_equal(reg_blob_stat(&tree_store, &name, &d, &size, &err), 0);
+    assert_int_equal(size, 11);
+    assert_int_equal(reg_blob_content_read(&tree_store, &d, 100, &b, &err), 0);
+    assert_memory_equal(b.data, "hello world", 11);
+    reg_buf_free(&b);
+
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &size, &err),
+                     -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    assert_false(tree_has(session("startedat").text));
+    assert_null(fault_check_tree());
+}
+
+
+static void
+an_empty_blob_can_be_pushed(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR(""));
+    int64_t       size = 1;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(&d), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+    assert_int_equal(reg_blob_stat(&tree_store, &name, &d, &size, &err), 0);
+    assert_int_equal(size, 0);
+}
+
+
+static void
+a_wrong_digest_leaves_the_session_as_it_was(void **state)
+{
+    reg_digest_t  wrong = tree_digest(REG_SHA256, REG_STR("other"));
+    reg_digest_t  right = tree_digest(REG_SHA256, REG_STR("hello world"));
+    int64_t       n;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &wrong, &err), -1);
+    assert_int_equal(err.code, REG_DIGEST_INVALID);
+    assert_int_equal(up.fd, -1);
+
+    no_error();
+    assert_int_equal(reg_blob_content_stat(&tree_store, &wrong, &n, &err), -1);
+    no_error();
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err), 0);
+    assert_int_equal(n, 5);
+
+    assert_int_equal(open_it(NULL), 0);
+    append(" world");
+    assert_int_equal(reg_upload_commit(&up, &right, &err), 0);
+    assert_null(fault_check_tree());
+}
+
+
+static void
+chunks_may_come_at_any_cuts(void **state)
+{
+    static char   data[20000];
+    uint32_t      random = 7;
+    reg_digest_t  d;
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (char) (i * 31 + i / 7);
+    }
+
+    for (int alg = 0; alg < REG_ALGS; alg++) {
+        size_t  done = 0, cut;
+
+        d = tree_digest((reg_alg_t) alg, (reg_str_t) { sizeof(data), data });
+        create((reg_alg_t) alg);
+
+        while (done < sizeof(data)) {
+            random = random * 1664525 + 1013904223;
+            cut = (random >> 8) % 3000;
+            cut = cut > sizeof(data) - done ? sizeof(data) - done : cut;
+
+            assert_int_equal(open_it(NULL), 0);
+            assert_int_equal(up.offset, done);
+            assert_int_equal(reg_hash_length(&up.hash), done);
+            assert_int_equal(up.hash.alg, alg);
+            assert_int_equal(reg_upload_append(&up, data + done, cut, &err),
+                             0);
+            assert_int_equal(reg_upload_suspend(&up, &err), 0);
+            done += cut;
+        }
+
+        assert_int_equal(open_it(&d), 0);
+        assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+    }
+
+    assert_null(fault_check_tree());
+}
+
+
+static void
+only_the_newest_state_is_kept_and_it_is_go_s(void **state)
+{
+    char           text[256];
+    unsigned char  want[REG_HASH_STATE_MAX];
+    reg_hash_t     h;
+    size_t         n;
+
+    (void) state;
+
+    create(REG_SHA256);
+
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(open_it(NULL), 0);
+        append("0123456789");
+        assert_int_equal(reg_upload_suspend(&up, &err), 0);
+    }
+
+    assert_int_equal(tree_count(session("hashstates").text), 1);
+
+    reg_hash_init(&h, REG_SHA256);
+    for (int i = 0; i < 5; i++) {
+        reg_hash_update(&h, "0123456789", 10);
+    }
+
+    n = reg_hash_export(&h, want);
+    assert_int_equal(tree_read(session("hashstates/sha256/50").text, text,
+                               sizeof(text)), n);
+    assert_memory_equal(text, want, n);
+}
+
+
+static void
+what_no_state_covers_is_hashed_again(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world!"));
+
+    (void) state;
+
+    /* a writer that died after its data, before its state */
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello ");
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);
+    assert_int_equal(open_it(NULL), 0);
+    append("world");
+    reg_upload_close(&up);
+
+    assert_int_equal(open_it(NULL), 0);
+    assert_int_equal(up.offset, 11);
+    assert_int_equal(reg_hash_length(&up.hash), 11);
+    append("!");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+}
+
+
+static void
+broken_states_are_not_believed(void **state)
+{
+    static const char  *names[] = {
+        "5", "05", "0", "-1", "3", "6", "99999999999999999999", "x", ".x",
+        "18446744073709551621"
+    };
+
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+    char          junk[300], part[64];
+
+    (void) state;
+
+    memset(junk, 'j', sizeof(junk));
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (size_t len = 0; len <= sizeof(junk); len += 100) {
+            create(REG_SHA256);
+            assert_int_equal(open_it(NULL), 0);
+            append("hello");
+            reg_upload_close(&up);
+
+            (void) snprintf(part, sizeof(part), "hashstates/sha256/%s",
+                            names[i]);
+            assert_int_equal(tree_write(session(part).text, junk, len), 0);
+
+            assert_int_equal(open_it(NULL), 0);
+            assert_int_equal(reg_hash_length(&up.hash), 5);
+            assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+        }
+    }
+}
+
+
+static void
+a_state_of_another_offset_is_not_believed(void **state)
+{
+    reg_digest_t   d = tree_digest(REG_SHA256, REG_STR("hello"));
+    unsigned char  bytes[REG_HASH_STATE_MAX];
+    reg_hash_t     h;
+    size_t         n;
+
+    (void) state;
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, "abc", 3);
+    n = reg_hash_export(&h, bytes);
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    reg_upload_close(&up);
+
+    /* of 3 bytes, under the name of 4; and of more than there is data */
+    assert_int_equal(tree_write(session("hashstates/sha256/4").text, bytes, n),
+                     0);
+    assert_int_equal(tree_write(session("hashstates/sha256/50").text, bytes,
+                                n), 0);
+
+    assert_int_equal(open_it(NULL), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+}
+
+
+static void
+a_state_that_lies_ends_in_a_wrong_digest_not_a_wrong_blob(void **state)
+{
+    reg_digest_t   lie = tree_digest(REG_SHA256, REG_STR("HELLO!"));
+    unsigned char  bytes[REG_HASH_STATE_MAX];
+    reg_hash_t     h;
+    size_t         n;
+
+    (void) state;
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, "WORLD", 5);
+    n = reg_hash_export(&h, bytes);
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    reg_upload_close(&up);
+    assert_int_equal(tree_write(session("hashstates/sha256/5").text, bytes, n),
+                     0);
+
+    assert_int_equal(open_it(NULL), 0);
+    append("!");
+    assert_int_equal(reg_upload_commit(&up, &lie, &err), -1);
+    assert_int_equal(err.code, REG_DIGEST_INVALID);
+}
+
+
+static void
+the_other_algorithm_may_be_asked_for_at_any_time(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA512, REG_STR("hello"));
+    reg_digest_t  e = tree_digest(REG_SHA256, REG_STR("hello"));
+
+    (void) state;
+
+    /* before the first byte: hashed once */
+    create(REG_SHA256);
+    assert_int_equal(open_it(&d), 0);
+    assert_int_equal(up.hash.alg, REG_SHA512);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+
+    /* at the end: read again, either way */
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);
+    assert_int_equal(open_it(&d), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+
+    create(REG_SHA512);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &e, &err), 0);
+
+    assert_null(fault_check_tree());
+}
+
+
+static void
+the_second_writer_is_told_that_it_is_busy(void **state)
+{
+    reg_upload_t  second = REG_UPLOAD_INIT;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+
+    assert_int_equal(reg_upload_open(&second, &tree_store, &name, uuid, NULL,
+                                     &err), -1);
+    assert_int_equal(err.code, REG_UPLOAD_BUSY);
+    assert_int_equal(second.fd, -1);
+
+    reg_upload_close(&up);
+    no_error();
+    assert_int_equal(reg_upload_open(&second, &tree_store, &name, uuid, NULL,
+                                     &err), 0);
+    reg_upload_close(&second);
+    reg_upload_close(&second);
+}
+
+
+static void
+a_committed_session_cannot_be_written_to(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+
+    assert_int_equal(open_it(NULL), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    assert_null(fault_check_tree());
+}
+
+
+/* S2 */
+static void
+sessions_of_others_and_of_none_are_unknown(void **state)
+{
+    reg_name_t  other = tree_name("a/c");
+    int64_t     n;
+
+    (void) state;
+
+    create(REG_SHA256);
+
+    assert_int_equal(reg_upload_open(&up, &tree_store, &other, uuid, NULL,
+                                     &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    no_error();
+    assert_int_equal(reg_upload_stat(&tree_store, &other, uuid, &n, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    no_error();
+    assert_int_equal(reg_upload_cancel(&tree_store, &other, uuid, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    no_error();
+    assert_int_equal(reg_upload_cancel(&tree_store, &name, NOBODY, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+
+    assert_true(tree_has(session("data").text));
+}
+
+
+/* S2: whoever calls, nothing outside _uploads is touched */
+static void
+a_uuid_that_is_none_is_unknown(void **state)
+{
+    static char  long_one[4097];
+    const char  *bad[] = { "", ".", "..", "../_uploads/" NOBODY, "../../a",
+                           "x/y", NOBODY "/..", NOBODY "0", long_one };
+    int64_t      n;
+
+    (void) state;
+
+    memset(long_one, 'a', sizeof(long_one) - 1);
+    create(REG_SHA256);
+    assert_int_equal(tree_write(session("../../data").text, "x", 1), 0);
+    assert_int_equal(tree_write(session("../../../data").text, "x", 1), 0);
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        no_error();
+        assert_int_equal(reg_upload_open(&up, &tree_store, &name, bad[i], NULL,
+                                         &err), -1);
+        assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+
+        no_error();
+        assert_int_equal(reg_upload_stat(&tree_store, &name, bad[i], &n, &err),
+                         -1);
+        assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+
+        no_error();
+        assert_int_equal(reg_upload_cancel(&tree_store, &name, bad[i], &err),
+                         -1);
+        assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    }
+
+    assert_true(tree_has(session("data").text));
+    assert_true(tree_has(session("../../data").text));
+}
+
+
+static void
+a_cancelled_session_is_gone(void **state)
+{
+    (void) state;
+
+    create(REG_SHA512);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);
+
+    assert_int_equal(reg_upload_cancel(&tree_store, &name, uuid, &err), 0);
+    assert_false(tree_has(session("data").text));
+    assert_int_equal(tree_count(tree_root), 0);
+
+    assert_int_equal(open_it(NULL), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+}
+
+
+static void
+a_session_that_is_cancelled_under_its_writer_is_no_blob(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+    int64_t       n;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_cancel(&tree_store, &name, uuid, &err), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), -1);
+
+    no_error();
+    assert_int_equal(reg_blob_stat(&tree_store, &name, &d, &n, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UNKNOWN);
+    assert_null(fault_check_tree());
+}
+
+
+/* S17 */
+static void
+a_data_file_that_is_something_else_is_no_session(void **state)
+{
+    reg_path_t  path;
+    int64_t     n;
+
+    (void) state;
+
+    for (int kind = 0; kind < 3; kind++) {
+        create(REG_SHA256);
+        path = session("data");
+        assert_int_equal(unlink(path.text), 0);
+
+        switch (kind) {
+        case 0:
+            assert_int_equal(symlink("/etc/passwd", path.text), 0);
+            break;
+        case 1:
+            assert_int_equal(mkfifo(path.text, 0600), 0);
+            break;
+        case 2:
+            assert_int_equal(mkdir(path.text, 0700), 0);
+            break;
+        }
+
+        no_error();
+        assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err),
+                         -1);
+        assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+        assert_int_equal(open_it(NULL), -1);
+        assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    }
+}
+
+
+static void
+two_pushes_of_one_content_both_succeed(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+
+    (void) state;
+
+    for (int i = 0; i < 3; i++) {
+        create(REG_SHA256);
+        assert_int_equal(open_it(NULL), 0);
+        append("hello");
+        assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+        assert_null(fault_check_tree());
+    }
+}
+
+
+static void
+a_push_heals_a_damaged_blob(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+    reg_path_t    blob;
+
+    (void) state;
+
+    reg_layout_blob(&blob, &tree_store.v2, &d);
+    assert_int_equal(tree_write(blob.text, "hel", 3), 0);
+    assert_non_null(fault_check_tree());
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+    assert_null(fault_check_tree());
+}
+
+
+static void
+a_write_that_fails_in_the_middle_does_not_count(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world"));
+    int64_t       n;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello ");
+
+    fault_reset(1, ENOSPC, FAULT_FAILS);
+    tree_store.sys = &fault_sys;
+    assert_int_equal(reg_upload_append(&up, "WORLD", 5, &err), -1);
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+    tree_store.sys = &reg_sys_kernel;
+
+    no_error();
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err), 0);
+    assert_int_equal(n, 6);
+
+    assert_int_equal(open_it(NULL), 0);
+    append("world");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+}
+
+
+/* ---- the crash loops ----------------------------------------------------- */
+
+
+static const reg_str_t  pushed = { 21, "what is pushed here .." };
+
+static reg_digest_t  pushed_digest;
+
+
+static int
+prepare_nothing(void)
+{
+    pushed_digest = tree_digest(REG_SHA256, pushed);
+    return 0;
+}
+
+
+static int
+run_push(void)
+{
+    int  rc;
+
+    no_error();
+    rc = reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
+         || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
+         || reg_upload_append(&up, pushed.data, 10, &err) == -1
+         || reg_upload_suspend(&up, &err) == -1
+         || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
+         || reg_upload_append(&up, pushed.data + 10, pushed.len - 10, &err)
+            == -1
+         || reg_upload_commit(&up, &pushed_digest, &err) == -1 ? -1 : 0;
+
+    reg_upload_close(&up);
+
+    return rc;
+}
+
+
+static const char *
+check_push(bool done)
+{
+    int64_t  size;
+
+    no_error();
+
+    if (reg_blob_stat(&tree_store, &name, &pushed_digest, &size, &err) == -1) {
+        return done ? "acknowledged, but not there" : NULL;
+    }
+
+    return size == (int64_t) pushed.len ? NULL : "half a blob";
+}
+
+
+static int
+prepare_resumable(void)
+{
+    pushed_digest = tree_digest(REG_SHA256, pushed);
+    no_error();
+
+    if (reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
+        || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
+        || reg_upload_append(&up, pushed.data, 10, &err) == -1
+        || reg_upload_suspend(&up, &err) == -1)
+    {
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* Goes on wherever the session is; a client that got no answer to its last
+ * request finds the blob there, or starts again. */
+static int
+run_resume(void)
+{
+    int64_t  size;
+    int      rc = 0;
+
+    no_error();
+
+    if (open_it(NULL) == -1) {
+        if (err.code != REG_BLOB_UPLOAD_UNKNOWN) {
+            return -1;
+        }
+
+        no_error();
+        return reg_blob_stat(&tree_store, &name, &pushed_digest, &size, &err)
+               == 0 ? 0 : run_push();
+    }
+
+    if (up.offset < (int64_t) pushed.len) {
+        rc = reg_upload_append(&up, pushed.data + up.offset,
+                               pushed.len - (size_t) up.offset, &err);
+    }
+
+    if (rc == 0) {
+        rc = reg_upload_commit(&up, &pushed_digest, &err);
+    }
+
+    reg_upload_close(&up);
+
+    return rc;
+}
+
+
+static const char *
+check_resume(bool done)
+{
+    const char  *bad = check_push(done);
+    int64_t      offset;
+
+    no_error();
+
+    if (bad == NULL && !done
+        && reg_upload_stat(&tree_store, &name, uuid, &offset, &err) == 0
+        && offset < 10)
+    {
+        return "bytes that had been acknowledged are gone";
+    }
+
+    return bad;
+}
+
+
+static int
+prepare_pushed(void)
+{
+    return prepare_nothing() == 0 ? run_push() : -1;
+}
+
+
+static const char *
+check_pushed(bool done)
+{
+    (void) done;
+    return check_push(true);
+}
+
+
+static int
+prepare_session(void)
+{
+    no_error();
+    return reg_upload_create(&tree_store, &name, REG_SHA512, uuid, &err);
+}
+
+
+static int
+run_cancel(void)
+{
+    no_error();
+
+    if (reg_upload_cancel(&tree_store, &name, uuid, &err) == 0) {
+        return 0;
+    }
+
+    return err.code == REG_BLOB_UPLOAD_UNKNOWN ? 0 : -1;
+}
+
+
+static const char *
+check_cancel(bool done)
+{
+    int64_t  offset;
+
+    no_error();
+
+    return done && reg_upload_stat(&tree_store, &name, uuid, &offset, &err) == 0
+           ? "cancelled, but still there" : NULL;
+}
+
+
+static void
+loop(const fault_loop_t *l)
+{
+    int  rounds = fault_loop(l);
+
+    reg_upload_close(&up);
+    assert_int_not_equal(rounds, -1);
+    print_message("%s: %d rounds\n", l->title, rounds);
+}
+
+
+static void
+no_fault_breaks_a_push(void **state)
+{
+    (void) state;
+
+    loop(&(fault_loop_t) { "a push", prepare_nothing, run_push, check_push });
+}
+
+
+static void
+no_fault_breaks_a_push_of_what_is_there(void **state)
+{
+    (void) state;
+
+    loop(&(fault_loop_t) { "a second push", prepare_pushed, run_push,
+                           check_pushed });
+}
+
+
+static void
+no_fault_takes_what_a_resumed_push_had(void **state)
+{
+    (void) state;
+
+    loop(&(fault_loop_t) { "a resumed push", prepare_resumable, run_resume,
+                           check_resume });
+}
+
+
+static void
+no_fault_breaks_a_cancel(void **state)
+{
+    (void) state;
+
+    loop(&(fault_loop_t) { "a cancel", prepare_session, run_cancel,
+                           check_cancel });
+}
+
+
+static void
+the_syncs_of_a_small_push_are_few(void **state)
+{
+    const char          *bad = NULL;
+    const fault_loop_t   first = { "", prepare_nothing, run_push, check_push };
+    const fault_loop_t   again = { "", prepare_pushed, run_push, check_push };
+
+    (void) state;
+
+    assert_int_not_equal(fault_run_whole(&first, &bad), -1);
+    print_message("fsync calls of a small push, new tree: %d\n", fault.fsyncs);
+    assert_in_range(fault.fsyncs, 2, 14);
+
+    /* the repository is known, the content is there */
+    assert_int_not_equal(fault_run_whole(&again, &bad), -1);
+    print_message("fsync calls of the same push again: %d\n", fault.fsyncs);
+    assert_in_range(fault.fsyncs, 2, 10);
+
+    /* the repository is known, the content is new */
+    assert_int_equal(fault_begin(&again), 0);
+    pushed_digest = tree_digest(REG_SHA256, REG_STR("another layer"));
+    fault_reset(0, 0, FAULT_FAILS);
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("another layer");
+    assert_int_equal(reg_upload_commit(&up, &pushed_digest, &err), 0);
+    print_message("fsync calls of a new layer, known repository: %d\n",
+                  fault.fsyncs);
+    assert_int_equal(fault.dirs.n, 0);
+    assert_in_range(fault.fsyncs, 2, 10);
+}
+
+
+int
+main(void)
+{
+#define TEST(f)  cmocka_unit_test_setup(f, renew)
+
+    const struct CMUnitTest  tests[] = {
+        TEST(a_session_is_made_as_distribution_makes_it),
+        TEST(bytes_become_a_blob_that_the_repository_may_serve),
+        TEST(an_empty_blob_can_be_pushed),
+        TEST(a_wrong_digest_leaves_the_session_as_it_was),
+        TEST(chunks_may_come_at_any_cuts),
+        TEST(only_the_newest_state_is_kept_and_it_is_go_s),
+        TEST(what_no_state_covers_is_hashed_again),
+        TEST(broken_states_are_not_believed),
+        TEST(a_state_of_another_offset_is_not_believed),
+        TEST(a_state_that_lies_ends_in_a_wrong_digest_not_a_wrong_blob),
+        TEST(the_other_algorithm_may_be_asked_for_at_any_time),
+        TEST(the_second_writer_is_told_that_it_is_busy),
+        TEST(a_committed_session_cannot_be_written_to),
+        TEST(sessions_of_others_and_of_none_are_unknown),
+        TEST(a_uuid_that_is_none_is_unknown),
+        TEST(a_cancelled_session_is_gone),
+        TEST(a_session_that_is_cancelled_under_its_writer_is_no_blob),
+        TEST(a_data_file_that_is_something_else_is_no_session),
+        TEST(two_pushes_of_one_content_both_succeed),
+        TEST(a_push_heals_a_damaged_blob),
+        TEST(a_write_that_fails_in_the_middle_does_not_count),
+        TEST(no_fault_breaks_a_push),
+        TEST(no_fault_breaks_a_push_of_what_is_there),
+        TEST(no_fault_takes_what_a_resumed_push_had),
+        TEST(no_fault_breaks_a_cancel),
+        TEST(the_syncs_of_a_small_push_are_few),
+    };
+
+    return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
+}
