@@ -36,16 +36,17 @@ fcgi_log_cut(reg_str_t s, size_t max)
 }
 
 
-/* What could end the line or the quotes, or drive a terminal, as \xHH. */
+/* What could end the line or drive a terminal, and what is in special, as
+ * \xHH. */
 static void
-fcgi_log_escape(reg_buf_t *line, reg_str_t s)
+fcgi_log_escape(reg_buf_t *line, reg_str_t s, const char *special)
 {
     static const char  hex[] = "0123456789abcdef";
 
     for (size_t i = 0; i < s.len; i++) {
         unsigned char  c = (unsigned char) s.data[i];
 
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+        if (c >= 0x20 && c < 0x7f && strchr(special, c) == NULL) {
             reg_buf_put(line, &s.data[i], 1);
         } else {
             char  code[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
@@ -53,6 +54,13 @@ fcgi_log_escape(reg_buf_t *line, reg_str_t s)
             reg_buf_put(line, code, sizeof(code));
         }
     }
+}
+
+
+static void
+fcgi_log_quoted(reg_buf_t *line, reg_str_t s)
+{
+    fcgi_log_escape(line, s, "\"\\");
 }
 
 
@@ -135,7 +143,7 @@ fcgi_log_text(fcgi_log_t *log, reg_log_level_t level, reg_str_t text)
         reg_buf_puts(&line, ",\"message\":");
         reg_buf_json(&line, text);
     } else {
-        fcgi_log_escape(&line, text);
+        fcgi_log_escape(&line, text, "\\");
     }
 
     fcgi_log_end(log, &line);
@@ -222,25 +230,25 @@ fcgi_log_access_text(reg_buf_t *line, const fcgi_log_request_t *r)
 {
     char  numbers[80];
 
-    fcgi_log_escape(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
+    fcgi_log_quoted(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
     reg_buf_puts(line, " \"");
-    fcgi_log_escape(line, fcgi_log_cut(r->method, 32));
+    fcgi_log_quoted(line, fcgi_log_cut(r->method, 32));
     reg_buf_puts(line, " ");
-    fcgi_log_escape(line, fcgi_log_cut(r->path, FCGI_LOG_PATH));
+    fcgi_log_quoted(line, fcgi_log_cut(r->path, FCGI_LOG_PATH));
 
     (void) snprintf(numbers, sizeof(numbers), "\" %d %lld %lld.%03d \"",
                     r->status, (long long) r->bytes,
                     (long long) (r->usec / 1000),
                     (int) (r->usec % 1000));                    /* fits */
     reg_buf_puts(line, numbers);
-    fcgi_log_escape(line, fcgi_log_cut(r->agent, FCGI_LOG_AGENT));
+    fcgi_log_quoted(line, fcgi_log_cut(r->agent, FCGI_LOG_AGENT));
     reg_buf_puts(line, "\"");
 
     if (r->error != NULL) {
         reg_buf_puts(line, " ");
         reg_buf_puts(line, reg_error_name(r->error));
         reg_buf_puts(line, ": ");
-        fcgi_log_escape(line, reg_str_from(reg_error_message(r->error)));
+        fcgi_log_escape(line, reg_str_from(reg_error_message(r->error)), "\\");
     }
 }
 

@@ -201,16 +201,17 @@ fcgi_manifest_pick(const fcgi_service_t *service, const reg_name_t *name,
 }
 
 
-/* Replaces the index in *entry by one of its children. */
+/* Replaces the index in *entry by one of its children, if Accept covers it. */
 static int
-fcgi_manifest_child(const fcgi_service_t *service, const reg_name_t *name,
+fcgi_manifest_child(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_cache_entry_t **entry, reg_error_t *err)
 {
     int                        rc = -1;
     bool                       large;
     reg_manifest_t             index = REG_MANIFEST_INIT;
     reg_error_t                odd = REG_ERROR_INIT;
-    fcgi_cache_entry_t        *child;
+    fcgi_cache_entry_t        *child = NULL;
+    const reg_name_t          *name = &r->target.name;
     const reg_manifest_ref_t  *ref = NULL;
 
     large = (*entry)->body.len > FCGI_SERVICE_LARGE;
@@ -230,7 +231,13 @@ fcgi_manifest_child(const fcgi_service_t *service, const reg_name_t *name,
         fcgi_manifest_leave(service);
     }
 
-    if (ref == NULL) {
+    if (ref != NULL
+        && fcgi_manifest_load(service, name, &ref->digest, &child, err) == -1)
+    {
+        goto out;
+    }
+
+    if (child == NULL || !reg_mediatype_accepted(r->accept, child->type)) {
         reg_error_detail(err, "mediaType", (*entry)->type->name);
         (void) reg_error_set(err, REG_MANIFEST_UNKNOWN,
                              "the tag is a multi-platform index, which the"
@@ -239,15 +246,13 @@ fcgi_manifest_child(const fcgi_service_t *service, const reg_name_t *name,
         goto out;
     }
 
-    if (fcgi_manifest_load(service, name, &ref->digest, &child, err) == -1) {
-        goto out;
-    }
-
     fcgi_cache_release(*entry);
     *entry = child;
+    child = NULL;
     rc = 0;
 
 out:
+    fcgi_cache_release(child);
     reg_manifest_free(&index);
     return rc;
 }
@@ -292,7 +297,8 @@ fcgi_manifest_reply(const fcgi_request_t *r, fcgi_reply_t *reply,
     bool  unchanged = fcgi_manifest_unchanged(r->if_none_match,
                                               &entry->digest);
 
-    (void) snprintf(etag, sizeof(etag), "\"%s\"", entry->digest.text); /* fits */
+    /* fits: two quotes more */
+    (void) snprintf(etag, sizeof(etag), "\"%s\"", entry->digest.text);
 
     fcgi_reply_begin(reply, unchanged ? 304 : 200);
     fcgi_reply_digest(reply, &entry->digest);
@@ -337,7 +343,7 @@ fcgi_manifest_get(const fcgi_service_t *service, fcgi_request_t *r,
         && entry->type->kind == REG_KIND_INDEX
         && !reg_mediatype_accepted(r->accept, entry->type)
         && fcgi_manifest_wants_image(r->accept)
-        && fcgi_manifest_child(service, name, &entry, err) == -1)
+        && fcgi_manifest_child(service, r, &entry, err) == -1)
     {
         fcgi_cache_release(entry);
         return -1;

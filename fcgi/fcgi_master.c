@@ -286,6 +286,10 @@ fcgi_master_loop(fcgi_master_t *m)
 
         case SIGTERM:
         case SIGINT:
+            /* who comes now is better refused than left waiting */
+            if (m->listen.made) {
+                fcgi_listen_close(&m->listen);
+            }
             fcgi_master_stop(m);
             break;
 

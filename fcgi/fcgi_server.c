@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,7 +30,8 @@
 
 typedef enum {
     FCGI_CONN_NONE,
-    FCGI_CONN_IDLE,              /* epoll has it; who turns it to busy owns it */
+    FCGI_CONN_ARMING,            /* on its way to epoll */
+    FCGI_CONN_IDLE,              /* who turns it to busy owns it */
     FCGI_CONN_BUSY
 } fcgi_conn_state_t;
 
@@ -119,32 +121,45 @@ fcgi_server_close(fcgi_server_t *server, int fd)
 }
 
 
-/* Whether the caller owns the connection now. */
+/* Whether the caller owns the connection now.  The thread that arms it may
+ * still be on its way out of epoll_ctl(). */
 static bool
 fcgi_server_claim(fcgi_server_t *server, int fd)
 {
-    unsigned char  idle = FCGI_CONN_IDLE;
+    for ( ;; ) {
+        unsigned char  state = FCGI_CONN_IDLE;
 
-    return atomic_compare_exchange_strong(&server->states[fd], &idle,
-                                          FCGI_CONN_BUSY);
+        if (atomic_compare_exchange_strong(&server->states[fd], &state,
+                                           FCGI_CONN_BUSY))
+        {
+            return true;
+        }
+
+        if (state != FCGI_CONN_ARMING) {
+            return false;
+        }
+
+        (void) sched_yield();                    /* cannot fail */
+    }
 }
 
 
-/* Gives a connection to epoll.  Once it is idle anybody may claim it, so from
- * there on it is closed only by who claims it. */
+/* Gives a connection to epoll. */
 static void
 fcgi_server_idle(fcgi_server_t *server, int fd)
 {
     uint32_t  events = EPOLLIN | EPOLLONESHOT;
 
-    atomic_store(&server->states[fd], FCGI_CONN_IDLE);
+    atomic_store(&server->states[fd], FCGI_CONN_ARMING);
 
     if (fcgi_server_watch(server, EPOLL_CTL_MOD, fd, events) == -1
-        && fcgi_server_watch(server, EPOLL_CTL_ADD, fd, events) == -1
-        && fcgi_server_claim(server, fd))
+        && fcgi_server_watch(server, EPOLL_CTL_ADD, fd, events) == -1)
     {
         fcgi_server_close(server, fd);
+        return;
     }
+
+    atomic_store(&server->states[fd], FCGI_CONN_IDLE);
 }
 
 
@@ -283,14 +298,28 @@ fcgi_server_request(fcgi_thread_t *t, int fd)
 
     fcgi_server_answer(t);
 
-    if (atomic_load(&t->server->draining)) {
-        t->fcgx.keepConnection = 0;
-    }
-
     t->fcgx.detached = 1;
     FCGX_Finish_r(&t->fcgx);
 
     return t->fcgx.ipcFd >= 0;
+}
+
+
+/*
+ * Closing a connection at which nginx writes in this instant loses a request.
+ * So the last word is a shutdown of our reading side: from there on nginx fails
+ * to write, and sends the request elsewhere, while what came before is still
+ * there to be served; then comes the end of file.  Nothing is shut down while a
+ * request, of which more may be on its way, can be seen.
+ */
+static void
+fcgi_server_leave(int fd)
+{
+    char  byte;
+
+    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+        (void) shutdown(fd, SHUT_RD);         /* fails if the peer is gone */
+    }
 }
 
 
@@ -304,6 +333,10 @@ fcgi_server_serve(fcgi_thread_t *t, int fd)
     fcgi_wire_open(&t->wire, fd);
 
     for ( ;; ) {
+        if (atomic_load(&server->draining)) {
+            fcgi_server_leave(fd);
+        }
+
         state = fcgi_wire_head(&t->wire);
 
         if (state == FCGI_WIRE_EMPTY) {
@@ -462,30 +495,6 @@ fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
 /* ---- draining ------------------------------------------------------------ */
 
 
-/*
- * Closes an idle connection.  nginx may be writing to it at this instant: the
- * shutdown makes a later write fail, so that nginx sends the request elsewhere,
- * and what came before it is still there to be read and served.
- */
-static void
-fcgi_server_retire(fcgi_server_t *server, int fd)
-{
-    char  byte;
-
-    if (!fcgi_server_claim(server, fd)) {
-        return;
-    }
-
-    (void) shutdown(fd, SHUT_RD);             /* fails if the peer is gone */
-
-    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
-        fcgi_server_idle(server, fd);
-    } else {
-        fcgi_server_close(server, fd);
-    }
-}
-
-
 /* False if requests were still running when the time was over. */
 static bool
 fcgi_server_drain(fcgi_server_t *server)
@@ -502,8 +511,12 @@ fcgi_server_drain(fcgi_server_t *server)
 
     for ( ;; ) {
         for (int fd = 0; fd < FCGI_SERVER_FDS; fd++) {
-            if (atomic_load(&server->states[fd]) == FCGI_CONN_IDLE) {
-                fcgi_server_retire(server, fd);
+            if (atomic_load(&server->states[fd]) == FCGI_CONN_IDLE
+                && fcgi_server_claim(server, fd))
+            {
+                /* a thread serves it once more, or finds its end */
+                fcgi_server_leave(fd);
+                fcgi_server_idle(server, fd);
             }
         }
 

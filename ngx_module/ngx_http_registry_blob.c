@@ -9,87 +9,79 @@
 
 
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_str_t *path, ngx_open_file_info_t *of);
+    ngx_http_registry_ctx_t *ctx, const reg_path_t *data);
+static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_blob_headers(ngx_http_request_t *r,
-    const reg_digest_t *digest, off_t size);
-static ngx_int_t ngx_http_registry_blob_send(ngx_http_request_t *r,
-    ngx_str_t *path, ngx_open_file_info_t *of);
+    ngx_http_registry_ctx_t *ctx);
 
 
 ngx_int_t
-ngx_http_registry_blob_handler(ngx_http_request_t *r)
+ngx_http_registry_blob_take(ngx_http_request_t *r, const reg_target_t *target)
 {
-    ngx_int_t                  rc;
-    ngx_str_t                  path;
-    ngx_open_file_info_t       of;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    rc = ngx_http_registry_blob_open(r, ctx, &path, &of);
-
-    if (rc == NGX_DECLINED) {
-
-        /* the worker says why, in the registry's words */
-
-        return clcf->handler ? clcf->handler(r) : NGX_HTTP_NOT_FOUND;
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (ngx_http_registry_blob_headers(r, &ctx->target.digest, of.size)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_registry_blob_send(r, &path, &of);
-}
-
-
-/* NGX_DECLINED: the repository does not have it. */
-
-static ngx_int_t
-ngx_http_registry_blob_open(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_str_t *path, ngx_open_file_info_t *of)
-{
-    reg_path_t                     p;
-    ngx_http_core_loc_conf_t      *clcf;
+    u_char                        *p;
+    ngx_int_t                      rc;
+    reg_str_t                      digest;
+    reg_path_t                     path;
+    ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     /* never from a cache: a delete is seen at once by every process */
 
-    reg_layout_layer(&p, &rlcf->store->v2, &ctx->target.name,
-                     &ctx->target.digest);
+    reg_layout_layer(&path, &rlcf->store->v2, &target->name, &target->digest);
 
-    if (!reg_link_looks_like(p.text, &ctx->target.digest)) {
+    if (!reg_link_looks_like(path.text, &target->digest)) {
         return NGX_DECLINED;
     }
 
-    reg_layout_blob(&p, &rlcf->store->v2, &ctx->target.digest);
+    digest = reg_digest_str(&target->digest);
 
-    path->len = p.len;
-    path->data = ngx_pnalloc(r->pool, p.len + 1);
-    if (path->data == NULL) {
+    ctx = ngx_http_registry_ctx(r);
+    p = ngx_pnalloc(r->pool, digest.len + 2);
+
+    if (ctx == NULL || p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(path->data, p.text, p.len + 1);
+    ctx->etag.data = p;
+    ctx->etag.len = digest.len + 2;
 
-    ngx_memzero(of, sizeof(ngx_open_file_info_t));
+    *p++ = '"';
+    p = ngx_cpymem(p, digest.data, digest.len);
+    *p = '"';
+
+    reg_layout_blob(&path, &rlcf->store->v2, &target->digest);
+
+    rc = ngx_http_registry_blob_open(r, ctx, &path);
+
+    if (rc == NGX_OK) {
+        r->content_handler = ngx_http_registry_blob_handler;
+    }
+
+    return rc;
+}
+
+
+/* NGX_DECLINED: it is not there, or not as it should be. */
+
+static ngx_int_t
+ngx_http_registry_blob_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_path_t *data)
+{
+    ngx_open_file_info_t      *of = &ctx->of;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ctx->path.len = data->len;
+    ctx->path.data = ngx_pnalloc(r->pool, data->len + 1);
+
+    if (ctx->path.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ctx->path.data, data->text, data->len + 1);
 
     of->read_ahead = clcf->read_ahead;
     of->directio = clcf->directio;
@@ -101,10 +93,10 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
 #if (NGX_HAVE_OPENAT)
     /* the file itself must be one: a symbolic link could lead out of ROOT */
     of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
-    of->disable_symlinks_from = path->len - (sizeof("/data") - 1);
+    of->disable_symlinks_from = ctx->path.len - (sizeof("/data") - 1);
 #endif
 
-    if (ngx_open_cached_file(clcf->open_file_cache, path, of, r->pool)
+    if (ngx_open_cached_file(clcf->open_file_cache, &ctx->path, of, r->pool)
         != NGX_OK)
     {
         if (of->err == 0) {
@@ -113,13 +105,13 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, of->err,
                       "%s \"%V\" failed: the repository links to it",
-                      of->failed, path);
+                      of->failed, &ctx->path);
         return NGX_DECLINED;
     }
 
     if (!of->is_file) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"%V\" is not a regular file", path);
+                      "\"%V\" is not a regular file", &ctx->path);
         return NGX_DECLINED;
     }
 
@@ -129,22 +121,9 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_blob_headers(ngx_http_request_t *r,
-    const reg_digest_t *digest, off_t size)
+    ngx_http_registry_ctx_t *ctx)
 {
-    u_char           *p;
-    reg_str_t         text;
     ngx_table_elt_t  *etag;
-
-    text = reg_digest_str(digest);
-
-    p = ngx_pnalloc(r->pool, text.len + 2);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    p[0] = '"';
-    ngx_memcpy(p + 1, text.data, text.len);
-    p[text.len + 1] = '"';
 
     etag = ngx_list_push(&r->headers_out.headers);
     if (etag == NULL) {
@@ -156,12 +135,11 @@ ngx_http_registry_blob_headers(ngx_http_request_t *r,
     etag->next = NULL;
 #endif
     ngx_str_set(&etag->key, "ETag");
-    etag->value.data = p;
-    etag->value.len = text.len + 2;
+    etag->value = ctx->etag;
 
     r->headers_out.etag = etag;
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = size;
+    r->headers_out.content_length_n = ctx->of.size;
 
     ngx_str_set(&r->headers_out.content_type, "application/octet-stream");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
@@ -169,7 +147,8 @@ ngx_http_registry_blob_headers(ngx_http_request_t *r,
     r->allow_ranges = 1;
 
     if (ngx_http_registry_header(r, "Docker-Content-Digest",
-                                 (char *) p + 1, text.len) != NGX_OK
+                                 (char *) ctx->etag.data + 1,
+                                 ctx->etag.len - 2) != NGX_OK
         || ngx_http_registry_header(r, "Cache-Control",
                                     "max-age=31536000, immutable",
                                     sizeof("max-age=31536000, immutable") - 1)
@@ -183,12 +162,20 @@ ngx_http_registry_blob_headers(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_registry_blob_send(ngx_http_request_t *r, ngx_str_t *path,
-    ngx_open_file_info_t *of)
+ngx_http_registry_blob_handler(ngx_http_request_t *r)
 {
-    ngx_int_t    rc;
-    ngx_buf_t   *b;
-    ngx_chain_t  out;
+    ngx_int_t                 rc;
+    ngx_buf_t                *b;
+    ngx_chain_t               out;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     /* all that is needed, before the header leaves */
 
@@ -202,6 +189,10 @@ ngx_http_registry_blob_send(ngx_http_request_t *r, ngx_str_t *path,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_http_registry_blob_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -209,16 +200,16 @@ ngx_http_registry_blob_send(ngx_http_request_t *r, ngx_str_t *path,
     }
 
     b->file_pos = 0;
-    b->file_last = of->size;
+    b->file_last = ctx->of.size;
 
     b->in_file = b->file_last ? 1 : 0;
     b->last_buf = 1;
     b->last_in_chain = 1;
 
-    b->file->fd = of->fd;
-    b->file->name = *path;
+    b->file->fd = ctx->of.fd;
+    b->file->name = ctx->path;
     b->file->log = r->connection->log;
-    b->file->directio = of->is_directio;
+    b->file->directio = ctx->of.is_directio;
 
     out.buf = b;
     out.next = NULL;

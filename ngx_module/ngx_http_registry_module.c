@@ -6,8 +6,7 @@
 
 
 static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
-static ngx_http_handler_pt ngx_http_registry_route(ngx_http_request_t *r,
-    reg_target_t *target);
+static ngx_int_t ngx_http_registry_take(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_registry_whole_blob(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_registry_root_variable(ngx_http_request_t *r,
@@ -110,9 +109,7 @@ static ngx_http_variable_t  ngx_http_registry_vars[] = {
 static ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
 {
-    reg_target_t                   target;
-    ngx_http_handler_pt            handler;
-    ngx_http_registry_ctx_t       *ctx;
+    ngx_int_t                      rc;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -127,67 +124,84 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     r->gzip_ok = 0;
 #endif
 
-    handler = ngx_http_registry_route(r, &target);
+    rc = ngx_http_registry_take(r);
 
-    if (handler == NULL) {
+    if (rc == NGX_DECLINED) {
+        rc = ngx_http_registry_filter_limit(r);
+    }
+
+    return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
+           : rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+
+/* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's. */
+
+static ngx_int_t
+ngx_http_registry_take(ngx_http_request_t *r)
+{
+    ngx_uint_t    i;
+    reg_error_t   err;
+    reg_target_t  target;
+
+    static const struct {
+        ngx_uint_t           methods;
+        reg_target_kind_t    kind;
+        ngx_uint_t         (*also)(ngx_http_request_t *r);
+        ngx_int_t          (*take)(ngx_http_request_t *r,
+                                   const reg_target_t *target);
+    } routes[] = {
+
+        { NGX_HTTP_GET|NGX_HTTP_HEAD, REG_TARGET_BLOB, NULL,
+          ngx_http_registry_blob_take },
+
+        { NGX_HTTP_PATCH|NGX_HTTP_PUT, REG_TARGET_UPLOAD, NULL,
+          ngx_http_registry_upload_take },
+
+        { NGX_HTTP_POST, REG_TARGET_UPLOADS, ngx_http_registry_whole_blob,
+          ngx_http_registry_upload_take },
+    };
+
+    /* what cannot be parsed is refused by the worker, with a reason */
+
+    err.code = REG_OK;
+    err.detail_key = NULL;
+
+    if (reg_target_parse(&target, ngx_http_registry_str(&r->uri),
+                         ngx_http_registry_str(&r->unparsed_uri), &err)
+        == -1)
+    {
         return NGX_DECLINED;
     }
 
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (target.kind == routes[i].kind && (r->method & routes[i].methods)
+            && (routes[i].also == NULL || routes[i].also(r)))
+        {
+            return routes[i].take(r, &target);
+        }
     }
-
-    ctx->target = target;
-    ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
-
-    r->content_handler = handler;
 
     return NGX_DECLINED;
 }
 
 
-static ngx_http_handler_pt
-ngx_http_registry_route(ngx_http_request_t *r, reg_target_t *target)
+ngx_http_registry_ctx_t *
+ngx_http_registry_ctx(ngx_http_request_t *r)
 {
-    size_t       i;
-    reg_error_t  err = REG_ERROR_INIT;
+    ngx_http_registry_ctx_t  *ctx;
 
-    static const struct {
-        ngx_uint_t             methods;
-        reg_target_kind_t      kind;
-        ngx_uint_t           (*also)(ngx_http_request_t *r);
-        ngx_http_handler_pt    handler;
-    } routes[] = {
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-        { NGX_HTTP_GET|NGX_HTTP_HEAD, REG_TARGET_BLOB, NULL,
-          ngx_http_registry_blob_handler },
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
 
-        { NGX_HTTP_PATCH|NGX_HTTP_PUT, REG_TARGET_UPLOAD, NULL,
-          ngx_http_registry_upload_handler },
-
-        { NGX_HTTP_POST, REG_TARGET_UPLOADS, ngx_http_registry_whole_blob,
-          ngx_http_registry_upload_handler },
-    };
-
-    /* what cannot be parsed is refused by the worker, with a reason */
-
-    if (reg_target_parse(target, ngx_http_registry_str(&r->uri),
-                         ngx_http_registry_str(&r->unparsed_uri), &err)
-        == -1)
-    {
-        return NULL;
-    }
-
-    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (target->kind == routes[i].kind && (r->method & routes[i].methods)
-            && (routes[i].also == NULL || routes[i].also(r)))
-        {
-            return routes[i].handler;
+        if (ctx != NULL) {
+            ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
         }
     }
 
-    return NULL;
+    return ctx;
 }
 
 
@@ -270,7 +284,7 @@ ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_registry_handler;
 
-    return ngx_http_registry_error_init(cf);
+    return ngx_http_registry_filter_init(cf);
 }
 
 

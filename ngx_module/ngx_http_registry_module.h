@@ -29,6 +29,7 @@
 
 #include "reg_query.h"
 #include "reg_range.h"
+#include "reg_revision.h"
 #include "reg_target.h"
 #include "reg_upload.h"
 
@@ -65,6 +66,10 @@ struct ngx_http_registry_job_s {
 
     ngx_chain_t                 *in;             /* the leg's bytes */
 
+    int64_t                      roomed;         /* statvfs was asked at */
+
+    /* written by the event loop only while no leg is out, and the other way
+     * round: they share a word */
     unsigned                     create:1;       /* the session is ours */
     unsigned                     has_range:1;
     unsigned                     opened:1;
@@ -75,29 +80,47 @@ struct ngx_http_registry_job_s {
 
 
 typedef struct {
-    reg_target_t                 target;
+    /* a blob to be sent */
+    ngx_str_t                    path;
+    ngx_str_t                    etag;           /* the digest in quotes */
+    ngx_open_file_info_t         of;
 
     /* an upload under way */
     ngx_http_registry_job_t     *job;
     ngx_thread_pool_t           *thread_pool;
     ngx_buf_t                   *spare;          /* empty, or NULL */
     ngx_buf_t                   *in_flight;      /* the job reads it */
+    ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   busy;           /* a leg is out */
+
+    /* a request for the worker */
+    off_t                        body_left;      /* of what it may bring */
 
     /* a response of nginx's own that leaves as JSON */
     ngx_buf_t                   *json;
-    ngx_uint_t                   replaced;
+    ngx_uint_t                   silent;         /* no more of a body */
 } ngx_http_registry_ctx_t;
 
 
 extern ngx_module_t  ngx_http_registry_module;
 
 
-/* blob: sends it, or leaves the request to the worker. */
-ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
+/* Called before the content phase; each either becomes the request's content
+ * handler (NGX_OK), or leaves it to the worker (NGX_DECLINED). */
 
-/* upload: takes the body in and answers. */
-ngx_int_t ngx_http_registry_upload_handler(ngx_http_request_t *r);
+/* blob: if the repository has it. */
+ngx_int_t ngx_http_registry_blob_take(ngx_http_request_t *r,
+    const reg_target_t *target);
+
+/* upload: always. */
+ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
+    const reg_target_t *target);
+
+/* filter: for a request that the worker answers; bounds its body. */
+ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r);
+
+/* module: the request's context, made when it is first asked for. */
+ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);
 
 /* task: sends the job of ctx to the thread pool; when it is back, the
  * request's write_event_handler runs.  The request is held meanwhile. */
@@ -140,8 +163,8 @@ ngx_int_t ngx_http_registry_reply_error(ngx_http_request_t *r,
 ngx_buf_t *ngx_http_registry_error_body(ngx_http_request_t *r,
     const reg_error_t *err);
 
-/* error: installs the filters. */
-ngx_int_t ngx_http_registry_error_init(ngx_conf_t *cf);
+/* filter: installs them. */
+ngx_int_t ngx_http_registry_filter_init(ngx_conf_t *cf);
 
 
 static ngx_inline reg_str_t

@@ -6,6 +6,12 @@
 #include "ngx_http_registry_module.h"
 
 
+#define NGX_HTTP_REGISTRY_TASK_TIME  60000
+
+
+static ngx_int_t ngx_http_registry_task_send(ngx_http_registry_job_t *job,
+    ngx_thread_pool_t *tp, ngx_event_handler_pt done);
+static ngx_uint_t ngx_http_registry_task_back(ngx_event_t *ev);
 static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
 static void ngx_http_registry_task_detached_done(ngx_event_t *ev);
@@ -15,14 +21,10 @@ ngx_int_t
 ngx_http_registry_task_post(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ngx_http_registry_job_t *job = ctx->job;
-
-    job->task.ctx = job;
-    job->task.handler = ngx_http_registry_task_run;
-    job->task.event.data = job;
-    job->task.event.handler = ngx_http_registry_task_done;
-
-    if (ngx_thread_task_post(ctx->thread_pool, &job->task) != NGX_OK) {
+    if (ngx_http_registry_task_send(ctx->job, ctx->thread_pool,
+                                    ngx_http_registry_task_done)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -32,6 +34,53 @@ ngx_http_registry_task_post(ngx_http_request_t *r,
     r->aio = 1;
 
     return NGX_OK;
+}
+
+
+/* The timer keeps a worker that shuts down from leaving before the task is
+ * back: nginx goes when no timer is left. */
+
+static ngx_int_t
+ngx_http_registry_task_send(ngx_http_registry_job_t *job,
+    ngx_thread_pool_t *tp, ngx_event_handler_pt done)
+{
+    job->task.ctx = job;
+    job->task.handler = ngx_http_registry_task_run;
+    job->task.event.data = job;
+    job->task.event.handler = done;
+    job->task.event.log = ngx_cycle->log;
+
+    if (ngx_thread_task_post(tp, &job->task) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_add_timer(&job->task.event, NGX_HTTP_REGISTRY_TASK_TIME);
+
+    return NGX_OK;
+}
+
+
+/* Whether the task is back; else it is only the timer. */
+
+static ngx_uint_t
+ngx_http_registry_task_back(ngx_event_t *ev)
+{
+    if (ev->timedout) {
+        ev->timedout = 0;
+
+        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
+                      "registry: the disk has not answered for %ui s",
+                      (ngx_uint_t) NGX_HTTP_REGISTRY_TASK_TIME / 1000);
+
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_TASK_TIME);
+        return 0;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    return 1;
 }
 
 
@@ -49,6 +98,10 @@ ngx_http_registry_task_done(ngx_event_t *ev)
     ngx_http_request_t       *r;
     ngx_http_registry_ctx_t  *ctx;
     ngx_http_registry_job_t  *job = ev->data;
+
+    if (!ngx_http_registry_task_back(ev)) {
+        return;
+    }
 
     r = job->request;
     c = r->connection;
@@ -89,10 +142,12 @@ ngx_http_registry_task_release(ngx_http_registry_job_t *job,
     job->in = NULL;
     job->last = 1;
     job->commit = 0;
+    job->has_range = 0;
 
-    job->task.event.handler = ngx_http_registry_task_detached_done;
-
-    if (ngx_thread_task_post(tp, &job->task) != NGX_OK) {
+    if (ngx_http_registry_task_send(job, tp,
+                                    ngx_http_registry_task_detached_done)
+        != NGX_OK)
+    {
 
         /* the state is lost, the bytes are not: they will be hashed again */
 
@@ -105,5 +160,7 @@ ngx_http_registry_task_release(ngx_http_registry_job_t *job,
 static void
 ngx_http_registry_task_detached_done(ngx_event_t *ev)
 {
-    ngx_free(ev->data);
+    if (ngx_http_registry_task_back(ev)) {
+        ngx_free(ev->data);
+    }
 }

@@ -18,6 +18,14 @@
 #include "ngx_http_registry_module.h"
 
 
+/* pieces of a chunked body that are written by one call */
+#define NGX_HTTP_REGISTRY_PARTS      64
+
+/* how often the free space is asked for while a body goes on and on */
+#define NGX_HTTP_REGISTRY_ROOM_STEP  (16 * 1024 * 1024)
+
+
+static ngx_int_t ngx_http_registry_upload_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_upload_prepare(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
 static ngx_str_t *ngx_http_registry_content_range(ngx_http_request_t *r);
@@ -26,7 +34,9 @@ static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
 static void ngx_http_registry_upload_cleanup(void *data);
 static void ngx_http_registry_upload_start(ngx_http_request_t *r);
 static void ngx_http_registry_upload_run(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
+static void ngx_http_registry_upload_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_swap(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -45,28 +55,32 @@ static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
 
 
 ngx_int_t
-ngx_http_registry_upload_handler(ngx_http_request_t *r)
+ngx_http_registry_upload_take(ngx_http_request_t *r,
+    const reg_target_t *target)
 {
-    ngx_int_t                      rc;
     ngx_pool_cleanup_t            *cln;
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_job_t       *job;
     ngx_http_registry_loc_conf_t  *rlcf;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    ctx = ngx_http_registry_ctx(r);
     cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
     job = ngx_calloc(sizeof(ngx_http_registry_job_t), r->connection->log);
 
-    if (cln == NULL || job == NULL) {
-        ngx_free(job);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (job == NULL) {
+        return NGX_ERROR;
     }
 
     job->request = r;
     job->store = rlcf->store;
-    job->target = ctx->target;
+    job->target = *target;
     job->upload.fd = -1;
 
     ctx->job = job;
@@ -75,10 +89,25 @@ ngx_http_registry_upload_handler(ngx_http_request_t *r)
     cln->handler = ngx_http_registry_upload_cleanup;
     cln->data = ctx;
 
-    if (ngx_http_registry_upload_prepare(r, job) != NGX_OK) {
+    r->content_handler = ngx_http_registry_upload_handler;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ngx_http_registry_upload_prepare(r, ctx->job) != NGX_OK) {
         rc = ngx_http_discard_request_body(r);
 
-        return rc != NGX_OK ? rc : ngx_http_registry_upload_refuse(r, job);
+        return rc != NGX_OK ? rc
+                            : ngx_http_registry_upload_refuse(r, ctx->job);
     }
 
     r->request_body_no_buffering = 1;
@@ -204,31 +233,66 @@ ngx_http_registry_upload_start(ngx_http_request_t *r)
 }
 
 
-/* Entered by every event of the request: bytes to read, a leg that is back. */
+/* Entered by every event of the request: bytes to read, a leg that is back.
+ * After a leg was sent off, reading goes on at once, into the other buffer. */
 
 static void
 ngx_http_registry_upload_run(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (!ctx->busy) {
-        ngx_http_registry_upload_give_back(r, ctx);
+    for ( ;; ) {
 
-        if (ctx->job->done || ctx->job->error.code != REG_OK) {
-            ngx_http_registry_upload_finish(r, ctx);
+        if (!ctx->busy) {
+            ngx_http_registry_upload_give_back(r, ctx);
+
+            if (ctx->job->done || ctx->job->error.code != REG_OK) {
+                ngx_http_registry_upload_finish(r, ctx);
+                return;
+            }
+        }
+
+        ngx_http_registry_upload_read(r, ctx);
+
+        if (ctx->busy || (r->reading_body && r->request_body->bufs == NULL)) {
+            return;
+        }
+
+        if (ctx->broken && ctx->job->create) {
+
+            /* nobody knows this session: the clean-up cancels it */
+
+            ngx_http_finalize_request(r, ctx->broken);
+            return;
+        }
+
+        if (ngx_http_registry_upload_fill(r, ctx) != NGX_OK
+            || ngx_http_registry_task_post(r, ctx) != NGX_OK)
+        {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
             return;
         }
     }
+}
+
+
+static void
+ngx_http_registry_upload_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     if (r->reading_body) {
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ngx_http_finalize_request(r, rc);
-            return;
+
+            /* the client is gone, or too slow: what has arrived is kept */
+
+            ctx->broken = rc;
+            r->reading_body = 0;
         }
     }
 
@@ -238,23 +302,13 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
 
         r->read_event_handler = ngx_http_block_reading;
     }
-
-    if (ctx->busy || (r->reading_body && r->request_body->bufs == NULL)) {
-        return;
-    }
-
-    if (ngx_http_registry_upload_take(r, ctx) != NGX_OK
-        || ngx_http_registry_task_post(r, ctx) != NGX_OK)
-    {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-    }
 }
 
 
 /* Gives the job what has arrived. */
 
 static ngx_int_t
-ngx_http_registry_upload_take(ngx_http_request_t *r,
+ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
     if (!r->reading_body) {
@@ -264,6 +318,11 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
         ctx->job->in = r->request_body->bufs;
         ctx->job->last = 1;
         r->request_body->bufs = NULL;
+
+        if (ctx->broken) {
+            ctx->job->commit = 0;
+            ctx->job->has_range = 0;
+        }
 
         return NGX_OK;
     }
@@ -395,7 +454,10 @@ ngx_http_registry_upload_finish(ngx_http_request_t *r,
     ngx_int_t                 rc;
     ngx_http_registry_job_t  *job = ctx->job;
 
-    if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
+    if (ctx->broken) {
+        rc = ctx->broken;
+
+    } else if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else if (job->error.code != REG_OK) {
@@ -475,6 +537,13 @@ ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
      * known to nobody */
 
     if (job->upload.fd != -1) {
+
+        /* a chunk that is not what its Content-Range says leaves no trace */
+
+        if (job->error.code == REG_SIZE_INVALID && job->has_range) {
+            (void) reg_upload_rewind(&job->upload, job->range.first, &err);
+        }
+
         job->offset = job->upload.offset;
         (void) reg_upload_suspend(&job->upload, &err);  /* the state is a
                                                            hint */
@@ -521,6 +590,7 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 
     job->opened = 1;
     job->offset = job->upload.offset;
+    job->roomed = job->upload.offset;
 
     if (job->has_range && job->range.first != job->upload.offset) {
         return reg_error_set(err, REG_RANGE_INVALID, NULL);
@@ -533,16 +603,24 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 static int
 ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
 {
-    size_t        len;
-    ngx_chain_t  *cl;
+    size_t        n, len;
+    reg_str_t     parts[NGX_HTTP_REGISTRY_PARTS];
+    ngx_chain_t  *cl = job->in;
 
-    for (cl = job->in; cl; cl = cl->next) {
-        len = cl->buf->last - cl->buf->pos;
+    while (cl) {
+        len = 0;
 
-        if (cl->buf->in_file) {
-            return reg_error_set(&job->error, REG_UNKNOWN,
-                                 "another module of nginx has read the body "
-                                 "(mirror_request_body?): it must not");
+        for (n = 0; cl && n < NGX_HTTP_REGISTRY_PARTS; cl = cl->next) {
+            if (cl->buf->in_file) {
+                return reg_error_set(&job->error, REG_UNKNOWN,
+                                     "another module of nginx has read the "
+                                     "body (mirror_request_body?): it must "
+                                     "not");
+            }
+
+            parts[n].data = (const char *) cl->buf->pos;
+            parts[n].len = cl->buf->last - cl->buf->pos;
+            len += parts[n++].len;
         }
 
         if (job->has_range
@@ -552,17 +630,19 @@ ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
                                  "the chunk is longer than its Content-Range");
         }
 
-        if (reg_upload_append(&job->upload, cl->buf->pos, len, &job->error)
-            == -1)
-        {
+        if (reg_upload_append(&job->upload, parts, n, &job->error) == -1) {
             return -1;
         }
     }
 
     /* the guard for bodies whose length nobody told */
 
-    if (job->in && !job->last) {
-        return reg_store_room(job->store, 0, &job->error);
+    if (job->length == -1
+        && job->upload.offset - job->roomed > NGX_HTTP_REGISTRY_ROOM_STEP)
+    {
+        job->roomed = job->upload.offset;
+        return reg_store_room(job->store, NGX_HTTP_REGISTRY_ROOM_STEP,
+                              &job->error);
     }
 
     return 0;
@@ -578,9 +658,7 @@ ngx_http_registry_leg_end(ngx_http_registry_job_t *job)
         return 0;
     }
 
-    if (job->request && job->has_range
-        && job->upload.offset != job->range.last + 1)
-    {
+    if (job->has_range && job->upload.offset != job->range.last + 1) {
         return reg_error_set(&job->error, REG_SIZE_INVALID,
                              "the chunk is shorter than its Content-Range");
     }

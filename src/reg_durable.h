@@ -100,6 +100,10 @@ int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
 int reg_durable_write(reg_store_t *store, int fd, const void *data,
     size_t len, int64_t offset, const char *path, reg_error_t *err);
 
+/* The same for n parts, one after the other. */
+int reg_durable_writev(reg_store_t *store, int fd, const reg_str_t *parts,
+    size_t n, int64_t offset, const char *path, reg_error_t *err);
+
 /* Removes a file and, while they are empty, its directories up to stop (which
  * stays), and syncs the removal.  A file that is not there gives -1 with the
  * missing code. */

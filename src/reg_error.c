@@ -148,6 +148,9 @@ reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     case ENOENT:
     case ENOTDIR:
     case ELOOP:
+    case EISDIR:                /* or there is what is no file of ours */
+    case ENXIO:
+    case ENODEV:
         code = missing;
         break;
 

@@ -87,7 +87,8 @@ void reg_error_where(reg_error_t *err, const char *operation,
     const char *path);
 
 /* The one place where errno becomes a code: no space, quota or file too large
- * 507, missing (ENOENT, ENOTDIR, ELOOP) the given code, the rest 500.
+ * 507, missing (ENOENT, or there is something else than a file) the given
+ * code, the rest 500.
  * Returns -1. */
 int reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path);

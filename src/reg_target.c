@@ -40,10 +40,21 @@ reg_target_pop(reg_str_t *s)
 }
 
 
+/* What follows a '%' that hides a '.', '/', '\\' or NUL. */
 static bool
-reg_target_is(reg_str_t part, const char *word)
+reg_target_hides(const char *two)
 {
-    return reg_str_eq(part, reg_str_from(word));
+    static const reg_str_t  hidden[] = {
+        { 2, "2e" }, { 2, "2f" }, { 2, "5c" }, { 2, "00" }
+    };
+
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+        if (reg_str_eq_nocase((reg_str_t) { 2, two }, hidden[i])) {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 
@@ -52,37 +63,29 @@ reg_target_is(reg_str_t part, const char *word)
 static bool
 reg_target_raw_odd(reg_str_t raw)
 {
-    static const char  *odd[] = { "%2e", "%2f", "%5c", "%00" };
-
     reg_str_t  query = raw;
     reg_str_t  path = reg_str_cut(&query, '?');
-    reg_str_t  left, part;
 
-    for (size_t i = 0; i + 3 <= path.len; i++) {
-        reg_str_t  three = { 3, path.data + i };
+    for (size_t i = 0; i + 1 < path.len; i++) {
+        const char  *p = path.data + i;
+        size_t       left = path.len - i;
 
-        for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++) {
-            if (reg_str_eq_nocase(three, reg_str_from(odd[k]))) {
-                return true;
-            }
+        if (*p == '%' && left > 2 && reg_target_hides(p + 1)) {
+            return true;
         }
-    }
 
-    left = path;
-    (void) reg_str_cut(&left, '/');              /* what is before the first */
-
-    while (left.len > 0) {
-        part = reg_str_cut(&left, '/');
-
-        if (reg_target_is(part, ".") || reg_target_is(part, "..")
-            || (part.len == 0 && left.len > 0))
+        /* "//", and the parts "." and ".." */
+        if (*p == '/'
+            && (p[1] == '/'
+                || (p[1] == '.' && (left == 2 || p[2] == '/'))
+                || (p[1] == '.' && left > 2 && p[2] == '.'
+                    && (left == 3 || p[3] == '/'))))
         {
             return true;
         }
     }
 
-    return path.len > 1 && path.data[path.len - 1] == '/'
-           && path.data[path.len - 2] == '/';
+    return false;
 }
 
 
@@ -177,22 +180,22 @@ reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
     last = reg_target_pop(&s);
     word = reg_target_pop(&s);
 
-    if (reg_target_is(word, "manifests")) {
+    if (reg_str_eq(word, REG_STR("manifests"))) {
         return reg_target_name(t, REG_TARGET_MANIFEST, s, err) == -1
                ? -1 : reg_target_ref(t, last, err);
     }
 
-    if (reg_target_is(word, "tags") && reg_target_is(last, "list")) {
+    if (reg_str_eq(word, REG_STR("tags")) && reg_str_eq(last, REG_STR("list"))) {
         return reg_target_name(t, REG_TARGET_TAGS, s, err);
     }
 
-    if (reg_target_is(word, "referrers")) {
+    if (reg_str_eq(word, REG_STR("referrers"))) {
         return reg_target_name(t, REG_TARGET_REFERRERS, s, err) == -1
                ? -1 : reg_target_digest(t, last, err);
     }
 
-    if (reg_target_is(word, "blobs")) {
-        if (reg_target_is(last, "uploads")) {
+    if (reg_str_eq(word, REG_STR("blobs"))) {
+        if (reg_str_eq(last, REG_STR("uploads"))) {
             return reg_target_name(t, REG_TARGET_UPLOADS, s, err);
         }
 
@@ -200,10 +203,10 @@ reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
                ? -1 : reg_target_digest(t, last, err);
     }
 
-    if (reg_target_is(word, "uploads")) {
+    if (reg_str_eq(word, REG_STR("uploads"))) {
         before = reg_target_pop(&s);
 
-        if (reg_target_is(before, "blobs")) {
+        if (reg_str_eq(before, REG_STR("blobs"))) {
             if (last.len == 0) {
                 return reg_target_name(t, REG_TARGET_UPLOADS, s, err);
             }

@@ -446,28 +446,43 @@ reg_upload_write_back(reg_upload_t *up)
 
 
 int
-reg_upload_append(reg_upload_t *up, const void *data, size_t len,
+reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
     reg_error_t *err)
 {
-    if (len > INT64_MAX - (size_t) up->offset) {
-        return reg_error_sys(err, EFBIG, REG_UNKNOWN, "write", up->dir.text);
-    }
+    reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (reg_durable_write(up->store, up->fd, data, len, up->offset,
-                          up->dir.text, err) == -1)
+    if (reg_durable_writev(up->store, up->fd, parts, n, up->offset,
+                           up->dir.text, err) == -1)
     {
         /* what was written in part was not hashed, so it does not count */
-        if (ftruncate(up->fd, (off_t) up->offset) == -1) {
-            up->offset = up->saved;     /* then the next open hashes it */
-        }
-
+        (void) reg_upload_rewind(up, up->offset, &quiet);
         return -1;
     }
 
-    reg_hash_update(&up->hash, data, len);
-    up->offset += (int64_t) len;
+    for (size_t i = 0; i < n; i++) {
+        reg_hash_update(&up->hash, parts[i].data, parts[i].len);
+        up->offset += (int64_t) parts[i].len;
+    }
 
     reg_upload_write_back(up);
+
+    return 0;
+}
+
+
+int
+reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
+{
+    if (ftruncate(up->fd, (off_t) offset) == -1) {
+        up->saved = up->offset;     /* nothing to save: hashed at next open */
+        return reg_error_sys(err, errno, REG_UNKNOWN, "truncate",
+                             up->dir.text);
+    }
+
+    if (offset != up->offset) {
+        up->offset = offset;
+        up->saved = offset;         /* the same: the hash went too far */
+    }
 
     return 0;
 }

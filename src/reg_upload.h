@@ -19,7 +19,7 @@
  *
  *     if (reg_upload_open(&up, store, &name, uuid, NULL, err) == -1)
  *     ...
- *     reg_upload_append(&up, data, len, err)          any number of times
+ *     reg_upload_append(&up, parts, n, err)           any number of times
  *     reg_upload_suspend(&up, err)                    PATCH: until next time
  *     reg_upload_commit(&up, &digest, err)            PUT: publish
  *     reg_upload_close(&up)                           always
@@ -68,9 +68,12 @@ int reg_upload_open(reg_upload_t *up, reg_store_t *store,
     const reg_name_t *name, const char *uuid, const reg_digest_t *want,
     reg_error_t *err);
 
-/* Writes and hashes len bytes at the end. */
-int reg_upload_append(reg_upload_t *up, const void *data, size_t len,
+/* Writes and hashes n parts, one after the other, at the end. */
+int reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
     reg_error_t *err);
+
+/* Takes back what was appended after offset. */
+int reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err);
 
 /* Saves the digest's state for the next request and unlocks. */
 int reg_upload_suspend(reg_upload_t *up, reg_error_t *err);

@@ -68,7 +68,8 @@ def syncs(server):
     to trace."""
     if not shutil.which("strace") or not server.processes:
         return None
-    push_one(server)
+    for _ in range(16):         # each process learns what is durable already
+        push_one(server)
 
     output = os.path.join(server.scratch, "strace")
     pids = [option for pid in server.pids() for option in ("-p", str(pid))]

@@ -44,14 +44,16 @@ def _for_a_while(command, seconds):
     process = subprocess.Popen(command, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
         try:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired as error:
+        raise WrongAnswer(f"{command[0]} does not end") from error
+    finally:
+        process.kill()
+        process.wait()
     return output
 
 

@@ -391,7 +391,7 @@ def all_workloads(fixtures):
     ]
 
 
-# workload, factor, of whom: what issue 3 asks of "ours".
+# workload, factor, of whom: the least that "ours" must reach.
 MINIMUMS = [
     ("blob_get_1k", 0.90, "nginx"),
     ("blob_get_1k", 20, "docker-registry"),

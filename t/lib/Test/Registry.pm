@@ -466,6 +466,8 @@ sub _spawn {
     my $pid = fork() // die "fork: $!";
     if ($pid == 0) {
         $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
+        # What steers the tests is no override of the worker's configuration.
+        delete $ENV{$_} for grep { /^REGISTRY_/ } keys %ENV;
         local %ENV = (%ENV, %$env);
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', $log;
@@ -664,7 +666,9 @@ sub crash_worker {
     $self->kill_process($_, 'KILL') for reverse @all;
     waitpid($pid, 0);
     delete $self->{worker};
-    wait_until(10, sub { !grep { _runs($_) } @all });
+    # A socket lives until the last thread of its process is gone.
+    wait_until(10, sub {
+        !$self->_worker_listens && !grep { _runs($_) } @all });
     $self->start_worker;
 }
 

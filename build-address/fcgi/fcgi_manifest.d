@@ -1,0 +1,38 @@
+build-address/fcgi/fcgi_manifest.o: fcgi/fcgi_manifest.c \
+ fcgi/fcgi_manifest.h fcgi/fcgi_route.h fcgi/fcgi_reply.h \
+ fcgi/fcgi_cache.h src/reg_digest.h src/reg_str.h src/banned.h \
+ src/reg_mediatype.h src/reg_error.h src/reg_ref.h src/reg_digest.h \
+ fcgi/fcgi_request.h fcgi/fcgi_wire.h src/reg_target.h src/reg_error.h \
+ src/reg_ref.h fcgi/fcgi_service.h fcgi/fcgi_log.h src/reg_config.h \
+ src/reg_store.h src/reg_layout.h src/reg_blob.h src/reg_store.h \
+ src/reg_hash.h src/reg_manifest.h src/reg_mediatype.h src/reg_query.h \
+ src/reg_revision.h src/reg_tag.h
+fcgi/fcgi_manifest.h:
+fcgi/fcgi_route.h:
+fcgi/fcgi_reply.h:
+fcgi/fcgi_cache.h:
+src/reg_digest.h:
+src/reg_str.h:
+src/banned.h:
+src/reg_mediatype.h:
+src/reg_error.h:
+src/reg_ref.h:
+src/reg_digest.h:
+fcgi/fcgi_request.h:
+fcgi/fcgi_wire.h:
+src/reg_target.h:
+src/reg_error.h:
+src/reg_ref.h:
+fcgi/fcgi_service.h:
+fcgi/fcgi_log.h:
+src/reg_config.h:
+src/reg_store.h:
+src/reg_layout.h:
+src/reg_blob.h:
+src/reg_store.h:
+src/reg_hash.h:
+src/reg_manifest.h:
+src/reg_mediatype.h:
+src/reg_query.h:
+src/reg_revision.h:
+src/reg_tag.h:

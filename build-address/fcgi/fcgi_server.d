@@ -1,0 +1,27 @@
+build-address/fcgi/fcgi_server.o: fcgi/fcgi_server.c fcgi/fcgi_server.h \
+ fcgi/fcgi_service.h fcgi/fcgi_cache.h src/reg_digest.h src/reg_str.h \
+ src/banned.h src/reg_mediatype.h fcgi/fcgi_log.h src/reg_config.h \
+ src/reg_error.h src/reg_store.h src/reg_layout.h src/reg_ref.h \
+ src/reg_digest.h fcgi/fcgi_reply.h src/reg_error.h src/reg_ref.h \
+ fcgi/fcgi_request.h fcgi/fcgi_wire.h src/reg_target.h fcgi/fcgi_route.h
+fcgi/fcgi_server.h:
+fcgi/fcgi_service.h:
+fcgi/fcgi_cache.h:
+src/reg_digest.h:
+src/reg_str.h:
+src/banned.h:
+src/reg_mediatype.h:
+fcgi/fcgi_log.h:
+src/reg_config.h:
+src/reg_error.h:
+src/reg_store.h:
+src/reg_layout.h:
+src/reg_ref.h:
+src/reg_digest.h:
+fcgi/fcgi_reply.h:
+src/reg_error.h:
+src/reg_ref.h:
+fcgi/fcgi_request.h:
+fcgi/fcgi_wire.h:
+src/reg_target.h:
+fcgi/fcgi_route.h:

@@ -1,0 +1,12 @@
+build-thread/src/reg_repo.o: src/reg_repo.c src/reg_repo.h \
+ src/reg_store.h src/reg_error.h src/reg_str.h src/banned.h \
+ src/reg_layout.h src/reg_ref.h src/reg_digest.h src/reg_names.h
+src/reg_repo.h:
+src/reg_store.h:
+src/reg_error.h:
+src/reg_str.h:
+src/banned.h:
+src/reg_layout.h:
+src/reg_ref.h:
+src/reg_digest.h:
+src/reg_names.h:

@@ -1,0 +1,251 @@
+/*
+ * What passes through, in a registry's location.
+ *
+ * Errors that nginx itself makes (413, 416, 502, 504 and the rest) leave as the
+ * registry's JSON: a docker client shows its message, while an HTML page
+ * becomes "invalid character '<'".  nginx marks them with r->err_status; what
+ * the worker answers has none.
+ *
+ * What the worker gets is a manifest at most: a larger body is refused with the
+ * byte that is too much, before it fills the disk on its way to the worker.
+ *
+ * After the header of an answer to HEAD, nginx closes the connection to the
+ * upstream without reading on, though nothing but FastCGI's end of the request
+ * follows.  A HEAD of a manifest would cost a new connection each time, so the
+ * end is read here and the connection kept.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_head_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_error_header(ngx_http_request_t *r);
+static void ngx_http_registry_drop_headers(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+
+static ngx_int_t ngx_http_registry_refuse_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_request_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+
+static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+static ngx_int_t
+ngx_http_registry_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->store == NULL || r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST
+        && r->headers_out.status >= NGX_HTTP_BAD_REQUEST)
+    {
+        return ngx_http_registry_error_header(r);
+    }
+
+    if (r->upstream && r->method == NGX_HTTP_HEAD) {
+        return ngx_http_registry_head_header(r);
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_registry_head_header(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_registry_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc != NGX_ERROR && rc <= NGX_OK && r->header_only) {
+        r->header_only = 0;
+        ctx->silent = 1;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_registry_error_header(ngx_http_request_t *r)
+{
+    reg_error_t               err = REG_ERROR_INIT;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_registry_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) reg_error_set(&err, ctx->body_left < 0
+                               ? REG_MANIFEST_TOO_LARGE
+                               : reg_error_of_status(r->headers_out.status),
+                         NULL);
+
+    ctx->json = ngx_http_registry_error_body(r, &err);
+    if (ctx->json == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_registry_drop_headers(r);
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = ctx->json->last - ctx->json->pos;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    if (ngx_http_registry_header_common(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* What was said of the blob that was to be sent does not hold for an error:
+ * it must not be kept for a year. */
+
+static void
+ngx_http_registry_drop_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  range = ngx_string("Content-Range");
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len != range.len
+                || ngx_strncasecmp(h[i].key.data, range.data, range.len) != 0)
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
+}
+
+
+/* nginx's page is swallowed, and in its place goes the JSON, once.  So is the
+ * empty end of an answer to HEAD, which has been said with the header. */
+
+static ngx_int_t
+ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t               out, *cl;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx == NULL || in == NULL || (ctx->json == NULL && !ctx->silent)) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        if (ngx_buf_in_memory(cl->buf)) {
+            cl->buf->pos = cl->buf->last;
+        }
+    }
+
+    if (ctx->silent) {
+        return NGX_OK;
+    }
+
+    ctx->silent = 1;
+
+    out.buf = ctx->json;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_registry_filter_limit(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_registry_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->body_left = REG_MANIFEST_MAX;
+
+    if (r->headers_in.content_length_n > ctx->body_left) {
+        ctx->body_left = -1;
+        r->content_handler = ngx_http_registry_refuse_handler;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_refuse_handler(ngx_http_request_t *r)
+{
+    return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+}
+
+
+static ngx_int_t
+ngx_http_registry_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t              *cl;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx == NULL || ctx->job != NULL) {
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        ctx->body_left -= cl->buf->last - cl->buf->pos;
+    }
+
+    if (ctx->body_left < 0) {
+        ctx->body_left = -1;
+        r->lingering_close = 1;
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    return ngx_http_next_request_body_filter(r, in);
+}
+
+
+ngx_int_t
+ngx_http_registry_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_registry_request_body_filter;
+
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_registry_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_registry_body_filter;
+
+    return NGX_OK;
+}
