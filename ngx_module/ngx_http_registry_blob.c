@@ -8,6 +8,10 @@
 #include "reg_link.h"
 
 
+/* up to this size a copy costs less than a second system call and packet */
+#define NGX_HTTP_REGISTRY_BLOB_SMALL  (16 * 1024)
+
+
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_path_t *data);
 static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
@@ -197,6 +201,10 @@ ngx_http_registry_blob_handler(ngx_http_request_t *r)
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
+    }
+
+    if (ctx->of.size <= NGX_HTTP_REGISTRY_BLOB_SMALL) {
+        r->filter_need_in_memory = 1;
     }
 
     b->file_pos = 0;

@@ -63,7 +63,7 @@ def tools():
 
 
 def syncs(server):
-    """Calls of the fsync family that one push of a small blob makes where it
+    """fsync, fdatasync and syncfs calls that one push of a small blob makes where it
     is not the first one, by strace; None where there is no strace, or nothing
     to trace."""
     if not shutil.which("strace") or not server.processes:
@@ -75,7 +75,7 @@ def syncs(server):
     pids = [option for pid in server.pids() for option in ("-p", str(pid))]
     tracer = subprocess.Popen(
         ["strace", "-f", "-o", output,
-         "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync", *pids],
+         "-e", "trace=fsync,fdatasync,syncfs,sync", *pids],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         for _ in range(len(pids) // 2):
@@ -88,7 +88,7 @@ def syncs(server):
         tracer.communicate()
 
     with open(output) as file:
-        return len(re.findall(r" (?:f(?:data)?sync|sync\w*)\(", file.read()))
+        return len(re.findall(r" (?:fsync|fdatasync|syncfs|sync)\(", file.read()))
 
 
 def push_one(server):

@@ -463,7 +463,7 @@ a_link_in_the_place_of_a_file_is_replaced(void **state)
 }
 
 
-/* ---- the crash loop: a rank is never seen without the one before ---------- */
+/* ---- the crash loop: no rank is seen without the one before ------------- */
 
 
 static int

@@ -12,8 +12,10 @@
 #include "tree.h"
 
 
-#define HEX    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-#define OTHER  "a3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define HEX    "e3b0c44298fc1c149afbf4c8996fb924" \
+                "27ae41e4649b934ca495991b7852b855"
+#define OTHER  "a3b0c44298fc1c149afbf4c8996fb924" \
+                "27ae41e4649b934ca495991b7852b855"
 
 
 static reg_path_t    path;
