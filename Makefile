@@ -36,10 +36,10 @@ WARN   := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 LHARD  := -pie -Wl,-z,relro -Wl,-z,now
 CFLAGS ?= -O2 -g
+, := ,
+
 SANF   := $(if $(filter address,$(SAN)),-fsanitize=address$(,)undefined \
           -fno-omit-frame-pointer)$(if $(filter thread,$(SAN)),-fsanitize=thread)
-
-, := ,
 
 ALLC  := $(CSTD) $(WARN) $(HARDEN) $(CFLAGS) $(SANF) -DREG_VERSION='"$(VERSION)"' \
          -Isrc -MMD -MP

@@ -391,7 +391,9 @@ fcgi_server_accept(fcgi_thread_t *t)
     fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd == -1) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED
+            && !atomic_load(&server->draining))
+        {
             fcgi_log(server->service->log, REG_LOG_ERROR, "accept: %s",
                      strerror(errno));
             (void) usleep(10000);      /* out of descriptors: not a busy loop */
@@ -495,6 +497,22 @@ fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
 /* ---- draining ------------------------------------------------------------ */
 
 
+/* Lets go of the listening socket, so that nobody queues up for a process that
+ * will not accept.  Its number stays taken: a thread may just be using it. */
+static void
+fcgi_server_unlisten(fcgi_server_t *server)
+{
+    int  nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (nothing == -1) {
+        return;                          /* then they wait for the end */
+    }
+
+    (void) dup3(nothing, server->listener, O_CLOEXEC);   /* both are open */
+    (void) close(nothing);
+}
+
+
 /* False if requests were still running when the time was over. */
 static bool
 fcgi_server_drain(fcgi_server_t *server)
@@ -508,6 +526,7 @@ fcgi_server_drain(fcgi_server_t *server)
 
     atomic_store(&server->draining, true);
     fcgi_server_admit(server);
+    fcgi_server_unlisten(server);
 
     for ( ;; ) {
         for (int fd = 0; fd < FCGI_SERVER_FDS; fd++) {
