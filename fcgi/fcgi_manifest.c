@@ -6,6 +6,7 @@
 #include "reg_hash.h"
 #include "reg_manifest.h"
 #include "reg_query.h"
+#include "reg_referrers.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
 
@@ -489,6 +490,35 @@ fcgi_manifest_name(const reg_ref_t *ref, reg_str_t body, reg_digest_t *digest,
 }
 
 
+/* Puts a manifest with a subject into the list of that one's referrers. */
+static int
+fcgi_manifest_refer(const fcgi_service_t *service, const reg_name_t *name,
+    const reg_manifest_t *m, const reg_digest_t *digest, reg_error_t *err)
+{
+    int             rc = -1;
+    reg_buf_t       descriptor = REG_BUF_INIT;
+    reg_referrer_t  ref = { .line = REG_BUF_INIT };
+
+    if (!m->has_subject) {
+        return 0;
+    }
+
+    reg_manifest_descriptor(m, digest, &descriptor);
+
+    if (reg_referrer_format(&ref, digest, reg_buf_str(&m->artifact_type),
+                            reg_buf_str(&descriptor), err) == 0)
+    {
+        rc = reg_referrers_add(service->store, name, &m->subject, &ref, 1,
+                               err);
+    }
+
+    reg_buf_free(&ref.line);
+    reg_buf_free(&descriptor);
+
+    return rc;
+}
+
+
 static void
 fcgi_manifest_created(const fcgi_request_t *r, fcgi_reply_t *reply,
     const reg_manifest_t *m, const reg_digest_t *digest)
@@ -536,8 +566,10 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
         }
     }
 
-    if (reg_revision_put(service->store, name, &digest, body, tags, ntags, err)
-        == -1)
+    /* the list first: a manifest that is there is never missing from it */
+    if (fcgi_manifest_refer(service, name, &m, &digest, err) == -1
+        || reg_revision_put(service->store, name, &digest, body, tags, ntags,
+                            err) == -1)
     {
         goto out;
     }

@@ -4,6 +4,7 @@
 #include "fcgi_blob.h"
 #include "fcgi_catalog.h"
 #include "fcgi_manifest.h"
+#include "fcgi_referrers.h"
 #include "fcgi_tag.h"
 #include "fcgi_upload.h"
 
@@ -56,6 +57,11 @@ static const fcgi_route_t  fcgi_routes[] = {
       FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put },
     { REG_TARGET_MANIFEST, FCGI_METHOD_DELETE,
       FCGI_ACCESS_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete },
+
+    { REG_TARGET_REFERRERS, FCGI_METHOD_GET,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
+    { REG_TARGET_REFERRERS, FCGI_METHOD_HEAD,
+      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
 
     { REG_TARGET_BLOB, FCGI_METHOD_GET,
       FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },

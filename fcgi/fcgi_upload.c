@@ -2,6 +2,7 @@
 
 #include "reg_blob.h"
 #include "reg_query.h"
+#include "reg_repo.h"
 #include "reg_upload.h"
 
 
@@ -44,9 +45,17 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
                              " sha512: and 128 lower-case hexadecimal digits");
     }
 
-    if (reg_query_get(r->query, "from", from, sizeof(from)) != 1
-        || reg_name_parse(&source, reg_str_from(from)) == -1)
-    {
+    rc = reg_query_get(r->query, "from", from, sizeof(from));
+
+    if (rc == 0) {
+        /* from wherever it is; everybody may read everything as yet */
+        rc = reg_repo_find_blob(service->store, digest, &source, err);
+
+        if (rc != 1) {
+            return rc;
+        }
+
+    } else if (rc == -1 || reg_name_parse(&source, reg_str_from(from)) == -1) {
         return 0;
     }
 

@@ -519,10 +519,10 @@ reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
 
 
 int
-reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from, int fd,
-    const reg_path_t *to, reg_error_t *err)
+reg_durable_keep(reg_durable_t *t, int rank, int fd, const reg_path_t *at,
+    reg_error_t *err)
 {
-    reg_durable_file_t  *file = reg_durable_stage(t, rank, to, err);
+    reg_durable_file_t  *file = reg_durable_stage(t, rank, at, err);
 
     if (file == NULL) {
         return -1;
@@ -531,11 +531,19 @@ reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from, int fd,
     file->fd = fd;
     file->owned = false;
 
-    if (reg_durable_stage_dir(t, file, err) == -1) {
+    return reg_durable_stage_dir(t, file, err);
+}
+
+
+int
+reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from, int fd,
+    const reg_path_t *to, reg_error_t *err)
+{
+    if (reg_durable_keep(t, rank, fd, to, err) == -1) {
         return -1;
     }
 
-    file->from = *from;
+    t->files[t->nfiles - 1].from = *from;
     return 0;
 }
 

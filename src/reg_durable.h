@@ -86,6 +86,11 @@ int reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
 int reg_durable_move(reg_durable_t *t, int rank, const reg_path_t *from,
     int fd, const reg_path_t *to, reg_error_t *err);
 
+/* Stages a file that is in place already and was just written to: fd, which
+ * stays the caller's, and its name are synced at commit. */
+int reg_durable_keep(reg_durable_t *t, int rank, int fd, const reg_path_t *at,
+    reg_error_t *err);
+
 /* Makes all visible, rank by rank.  After -1 some lower ranks may be. */
 int reg_durable_commit(reg_durable_t *t, reg_error_t *err);
 

@@ -10,6 +10,7 @@
  *         _manifests/revisions/ALG/HEX/link      the manifest exists in NAME
  *         _manifests/tags/TAG/current/link       the tag's digest
  *         _manifests/tags/TAG/index/ALG/HEX/link digests it has had
+ *         _referrers/ALG/HEX                     ours: see reg_referrers.h
  *         _uploads/UUID/data                     an upload under way
  *         _uploads/UUID/startedat                RFC 3339 time
  *         _uploads/UUID/hashstates/ALG/OFFSET    see reg_hash.h
@@ -68,6 +69,8 @@ void reg_layout_tag_index(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name, const reg_tag_t *tag,
     const reg_digest_t *d);                               /* …/link */
 
+void reg_layout_referrers(reg_path_t *p, const reg_path_t *v2,
+    const reg_name_t *name, const reg_digest_t *subject);
 void reg_layout_uploads(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name);                              /* …/_uploads */
 void reg_layout_upload(reg_path_t *p, const reg_path_t *v2,

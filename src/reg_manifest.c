@@ -248,7 +248,7 @@ reg_manifest_refuse(const reg_manifest_place_t *place, const char *what,
 /* digest and size, which every descriptor must have (image spec,
  * "Descriptors"). */
 static int
-reg_manifest_descriptor(const json_t *json, const reg_manifest_place_t *place,
+reg_manifest_read_descriptor(const json_t *json, const reg_manifest_place_t *place,
     reg_manifest_ref_t *ref, reg_error_t *err)
 {
     const json_t  *size = json_object_get(json, "size");
@@ -339,7 +339,7 @@ reg_manifest_refs(reg_manifest_t *m, const json_t *config, const char *field,
 
         m->refs[0].kind = REG_REF_BLOB;
 
-        if (reg_manifest_descriptor(config, &place, &m->refs[0], err) == -1) {
+        if (reg_manifest_read_descriptor(config, &place, &m->refs[0], err) == -1) {
             return -1;
         }
 
@@ -351,7 +351,7 @@ reg_manifest_refs(reg_manifest_t *m, const json_t *config, const char *field,
         reg_manifest_ref_t    *ref = &m->refs[m->nrefs];
         reg_manifest_place_t   place = { field, i, true };
 
-        if (reg_manifest_descriptor(json, &place, ref, err) == -1) {
+        if (reg_manifest_read_descriptor(json, &place, ref, err) == -1) {
             return -1;
         }
 
@@ -428,6 +428,38 @@ reg_manifest_shape(reg_manifest_t *m, const json_t *root, reg_error_t *err)
 }
 
 
+/* Spec 1.1, "Listing Referrers": the manifest's artifactType, or that of an
+ * image's config; all annotations. */
+static int
+reg_manifest_referrer(reg_manifest_t *m, const json_t *root, reg_error_t *err)
+{
+    const json_t  *annotations = reg_manifest_field(root, "annotations");
+    reg_str_t      type = reg_manifest_text(root, "artifactType");
+    char          *text;
+
+    if (type.len == 0 && m->type->kind == REG_KIND_IMAGE) {
+        type = reg_manifest_text(reg_manifest_field(root, "config"),
+                                 "mediaType");
+    }
+
+    reg_buf_putstr(&m->artifact_type, type);
+
+    if (json_is_object(annotations)) {
+        text = json_dumps(annotations, JSON_COMPACT);
+
+        if (text == NULL) {
+            return reg_error_set(err, REG_UNKNOWN, "out of memory");
+        }
+
+        reg_buf_puts(&m->annotations, text);
+        free(text);
+    }
+
+    return reg_buf_ok(&m->artifact_type) && reg_buf_ok(&m->annotations)
+           ? 0 : reg_error_set(err, REG_UNKNOWN, "out of memory");
+}
+
+
 static int
 reg_manifest_subject(reg_manifest_t *m, const json_t *root, reg_error_t *err)
 {
@@ -439,14 +471,14 @@ reg_manifest_subject(reg_manifest_t *m, const json_t *root, reg_error_t *err)
         return 0;
     }
 
-    if (reg_manifest_descriptor(subject, &place, &ref, err) == -1) {
+    if (reg_manifest_read_descriptor(subject, &place, &ref, err) == -1) {
         return -1;
     }
 
     m->has_subject = true;
     m->subject = ref.digest;
 
-    return 0;
+    return reg_manifest_referrer(m, root, err);
 }
 
 
@@ -463,6 +495,7 @@ reg_manifest_parse(reg_manifest_t *m, reg_str_t body, reg_str_t content_type,
         goto out;
     }
 
+    m->size = (int64_t) body.len;
     m->type = reg_manifest_decide(root, content_type, err);
 
     if (m->type == NULL
@@ -482,6 +515,29 @@ out:
     }
 
     return rc;
+}
+
+
+void
+reg_manifest_descriptor(const reg_manifest_t *m, const reg_digest_t *d,
+    reg_buf_t *out)
+{
+    reg_buf_puts(out, "{\"mediaType\":");
+    reg_buf_json(out, m->type->name);
+    reg_buf_printf(out, ",\"digest\":\"%s\",\"size\":%lld", d->text,
+                   (long long) m->size);
+
+    if (m->artifact_type.len > 0) {
+        reg_buf_puts(out, ",\"artifactType\":");
+        reg_buf_json(out, reg_buf_str(&m->artifact_type));
+    }
+
+    if (m->annotations.len > 0) {
+        reg_buf_puts(out, ",\"annotations\":");
+        reg_buf_putstr(out, reg_buf_str(&m->annotations));
+    }
+
+    reg_buf_puts(out, "}");
 }
 
 
@@ -524,5 +580,7 @@ void
 reg_manifest_free(reg_manifest_t *m)
 {
     free(m->refs);
+    reg_buf_free(&m->artifact_type);
+    reg_buf_free(&m->annotations);
     *m = (reg_manifest_t) REG_MANIFEST_INIT;
 }

@@ -40,16 +40,27 @@ typedef struct {
     const reg_mediatype_t  *type;
     size_t                  nrefs;
     reg_manifest_ref_t     *refs;            /* owned */
+    int64_t                 size;            /* of the body */
     bool                    has_subject;
     reg_digest_t            subject;
+
+    /* only with a subject: what a list of its referrers says of this one */
+    reg_buf_t               artifact_type;   /* owned */
+    reg_buf_t               annotations;     /* owned; JSON, or empty */
 } reg_manifest_t;
 
-#define REG_MANIFEST_INIT  { NULL, 0, NULL, false, { REG_SHA256, "" } }
+#define REG_MANIFEST_INIT  { NULL, 0, NULL, 0, false, { REG_SHA256, "" },     \
+                             REG_BUF_INIT, REG_BUF_INIT }
 
 
 /* content_type may be empty: then the body's mediaType decides. */
 int reg_manifest_parse(reg_manifest_t *m, reg_str_t body,
     reg_str_t content_type, reg_error_t *err);
+
+/* Appends the descriptor of this manifest, whose digest is d, as it stands in
+ * a list of referrers: JSON in one line. */
+void reg_manifest_descriptor(const reg_manifest_t *m, const reg_digest_t *d,
+    reg_buf_t *out);
 
 /* The type of a stored manifest, by its body alone; NULL if it is none. */
 const reg_mediatype_t *reg_manifest_type(reg_str_t body);

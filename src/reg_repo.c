@@ -1,5 +1,7 @@
 #include "reg_repo.h"
 
+#include "reg_blob.h"
+#include "reg_link.h"
 #include "reg_names.h"
 
 
@@ -24,20 +26,36 @@ reg_repo_require(reg_store_t *store, const reg_name_t *name, reg_error_t *err)
 /* ---- the catalog --------------------------------------------------------- */
 
 
-typedef struct {
-    reg_store_t  *store;
-    reg_str_t     last;
-    int         (*item)(void *ctx, reg_str_t name);
-    void         *ctx;
-    bool          done;
-    reg_error_t  *err;
-} reg_repo_walk_t;
+typedef struct reg_repo_walk_s  reg_repo_walk_t;
+
+struct reg_repo_walk_s {
+    reg_store_t         *store;
+    reg_str_t            last;
+    bool               (*wanted)(const reg_repo_walk_t *w,
+                                 const reg_name_t *name);
+    const reg_digest_t  *blob;           /* for one kind of wanted */
+    int                (*item)(void *ctx, reg_str_t name);
+    void                *ctx;
+    bool                 done;
+    reg_error_t         *err;
+};
 
 
 static bool
-reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name)
+reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
 {
-    bool  found = false;
+    reg_path_t  link;
+
+    reg_layout_layer(&link, &w->store->v2, name, w->blob);
+    return reg_link_looks_like(link.text, w->blob);
+}
+
+
+static bool
+reg_repo_has_manifest(const reg_repo_walk_t *w, const reg_name_t *name)
+{
+    reg_store_t  *store = w->store;
+    bool          found = false;
 
     for (int alg = 0; alg < REG_ALGS && !found; alg++) {
         reg_names_t  names = REG_NAMES_INIT;
@@ -83,7 +101,7 @@ reg_repo_emit(reg_repo_walk_t *w, reg_str_t text)
 
     if ((w->last.len == 0 || reg_names_compare(text, w->last) > 0)
         && reg_name_parse(&name, text) == 0
-        && reg_repo_has_manifest(w->store, &name))
+        && w->wanted(w, &name))
     {
         w->done = w->item(w->ctx, text) != 0;
     }
@@ -219,9 +237,45 @@ int
 reg_repo_list(reg_store_t *store, reg_str_t last,
     int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err)
 {
-    reg_repo_walk_t  w = { store, last, item, ctx, false, err };
+    reg_repo_walk_t  w = {
+        .store = store, .last = last, .wanted = reg_repo_has_manifest,
+        .item = item, .ctx = ctx, .err = err
+    };
 
     reg_repo_walk(&w, REG_STR_NULL);
 
     return err->code == REG_OK ? 0 : -1;
+}
+
+
+static int
+reg_repo_take_first(void *ctx, reg_str_t text)
+{
+    reg_name_t  *name = ctx;
+
+    return reg_name_parse(name, text) == 0;
+}
+
+
+int
+reg_repo_find_blob(reg_store_t *store, const reg_digest_t *d,
+    reg_name_t *name, reg_error_t *err)
+{
+    reg_repo_walk_t  w = {
+        .store = store, .wanted = reg_repo_has_blob, .blob = d,
+        .item = reg_repo_take_first, .ctx = name, .err = err
+    };
+    reg_error_t      quiet = REG_ERROR_INIT;
+    int64_t          size;
+
+    name->len = 0;
+
+    /* most often the content is not there at all */
+    if (reg_blob_content_stat(store, d, &size, &quiet) == -1) {
+        return 0;
+    }
+
+    reg_repo_walk(&w, REG_STR_NULL);
+
+    return err->code != REG_OK ? -1 : name->len > 0;
 }

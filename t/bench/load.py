@@ -9,7 +9,6 @@ answer raises WrongAnswer: a server that fails fast shall not look fast.
 
 import os
 import re
-import signal
 import socket
 import struct
 import subprocess
@@ -39,22 +38,13 @@ def request(target, method, path, headers=None):
 
 # ---- wrk and ab ------------------------------------------------------------
 
-def _for_a_while(command, seconds):
-    """Both tools count whole seconds, and report when they are interrupted."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
+def _output(command, seconds):
     try:
-        try:
-            output, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=60)
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=seconds + 60).stdout
     except subprocess.TimeoutExpired as error:
         raise WrongAnswer(f"{command[0]} does not end") from error
-    finally:
-        process.kill()
-        process.wait()
-    return output
 
 
 def _lua(value):
@@ -75,8 +65,8 @@ def _wrk(target, plan, connections, seconds):
     with open(path, "w") as file:
         file.write("return " + _lua(plan))
 
-    output = _for_a_while(
-        ["wrk", f"-t{threads}", f"-c{connections}", "-d600s",
+    output = _output(
+        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s",
          "--timeout", "30s", "-s", os.path.join(HERE, "load.lua"),
          f"http://{target.host}/", "--", path, str(threads)], seconds)
 
@@ -131,10 +121,10 @@ def wrk_unique(target, unique, content_type, connections, seconds):
 def ab_head(target, path, headers, connections, seconds):
     """HEAD by ab, as wrk waits for the body that a HEAD does not have."""
     command = ["ab", "-q", "-k", "-i", "-c", str(connections),
-               "-t", "600", "-n", "100000000", "-s", "30"]
+               "-t", str(seconds), "-n", "100000000", "-s", "30"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
-    output = _for_a_while(command + [f"http://{target.host}{path}"], seconds)
+    output = _output(command + [f"http://{target.host}{path}"], seconds)
 
     def number(label):
         found = re.search(rf"^{label}:\s+([\d.]+)", output, re.M)

@@ -63,14 +63,17 @@ class Process:
                 env={**os.environ, **(environment or {})})
 
     def stop(self):
-        if self.child.poll() is not None:
-            return
-        self.child.send_signal(signal.SIGTERM)
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
         try:
-            self.child.wait(10)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
+            os.killpg(self.child.pid, signal.SIGKILL)   # children left behind
+        except ProcessLookupError:
+            pass
 
     def wait_until(self, ready, what):
         for _ in range(200):

@@ -305,8 +305,8 @@ odd_digests_are_refused(void **state)
         "\"sha384:" HEX "\"", "\"SHA256:" HEX "\"", "\"sha256:" HEX "0\"",
         "\"sha256:../../../../etc/passwd\"", "7", "null", "[]",
         "\"sha256:" HEX "\\u0000\"", "\"sha256:" HEX "\\n\"",
-        "\"sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852"
-        "B855\""
+        ("\"sha256:E3B0C44298FC1C149AFBF4C8996FB924"
+         "27AE41E4649B934CA495991B7852B855\"")
     };
 
     char  body[512];

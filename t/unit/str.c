@@ -121,7 +121,7 @@ numbers_are_digits_within_the_bound(void **state)
 static void
 no_number_exceeds_its_bound_however_small_that_is(void **state)
 {
-    char     text[8];
+    char     text[16];
     int64_t  n;
 
     (void) state;

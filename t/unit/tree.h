@@ -17,6 +17,7 @@
 
 static char         tree_root[256];
 static reg_store_t  tree_store;
+static bool         tree_is_open;
 
 
 static inline int
@@ -63,7 +64,14 @@ tree_open(void)
 {
     reg_error_t  err = REG_ERROR_INIT;
 
-    return reg_store_open(&tree_store, reg_str_from(tree_root), &err);
+    if (tree_is_open) {
+        reg_store_close(&tree_store);
+    }
+
+    tree_is_open = reg_store_open(&tree_store, reg_str_from(tree_root), &err)
+                   == 0;
+
+    return tree_is_open ? 0 : -1;
 }
 
 
@@ -79,6 +87,12 @@ static inline int
 tree_teardown(void **state)
 {
     (void) state;
+
+    if (tree_is_open) {
+        reg_store_close(&tree_store);
+        tree_is_open = false;
+    }
+
     return tree_remove();
 }
 

@@ -1,0 +1,416 @@
+#include "reg_referrers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "reg_durable.h"
+#include "reg_revision.h"
+
+
+#define REG_REFERRERS_CHUNK  (64 * 1024)
+
+/* a clean-up may replace the file while we wait for its lock */
+#define REG_REFERRERS_TRIES  16
+
+
+int
+reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
+    reg_str_t type, reg_str_t descriptor, reg_error_t *err)
+{
+    ref->digest = *digest;
+
+    reg_buf_putstr(&ref->line, reg_digest_str(digest));
+    reg_buf_puts(&ref->line, "\t");
+
+    /* a type is a word; what is none is not found by a filter */
+    if (memchr(type.data == NULL ? "" : type.data, '\t', type.len) == NULL
+        && memchr(type.data == NULL ? "" : type.data, '\n', type.len) == NULL)
+    {
+        reg_buf_putstr(&ref->line, type);
+    }
+
+    reg_buf_puts(&ref->line, "\t");
+    reg_buf_putstr(&ref->line, descriptor);
+    reg_buf_puts(&ref->line, "\n");
+
+    return reg_buf_ok(&ref->line)
+           ? 0 : reg_error_sys(err, ENOMEM, REG_UNKNOWN, "format", "referrer");
+}
+
+
+/* ---- reading ------------------------------------------------------------- */
+
+
+typedef int (*reg_referrers_line_pt)(void *ctx, reg_str_t line,
+    const reg_referrers_item_t *item);
+
+
+/* Calls each for every whole and well-formed line.  Memory is bounded by the
+ * longest one. */
+static int
+reg_referrers_scan(int fd, reg_referrers_line_pt each, void *ctx,
+    const reg_path_t *path, reg_error_t *err)
+{
+    reg_buf_t  buf = REG_BUF_INIT;
+    int64_t    offset = 0;
+    int        stop = 0, rc = -1;
+
+    while (!stop) {
+        char     *p = reg_buf_reserve(&buf, REG_REFERRERS_CHUNK);
+        ssize_t   n = p == NULL ? -1 : pread(fd, p, REG_REFERRERS_CHUNK,
+                                             (off_t) offset);
+        reg_str_t  left;
+
+        if (n == -1 && p != NULL && errno == EINTR) {
+            continue;
+        }
+
+        if (n == -1) {
+            (void) reg_error_sys(err, p == NULL ? ENOMEM : errno, REG_UNKNOWN,
+                                 "read", path->text);
+            goto out;
+        }
+
+        if (n == 0) {
+            break;                                /* what is left is cut off */
+        }
+
+        offset += n;
+        buf.len += (size_t) n;
+        left = reg_buf_str(&buf);
+
+        while (!stop && left.len > 0
+               && memchr(left.data, '\n', left.len) != NULL)
+        {
+            reg_str_t             line = reg_str_cut(&left, '\n');
+            reg_referrers_item_t  item;
+            reg_digest_t          digest;
+
+            item.descriptor = line;
+            item.digest = reg_str_cut(&item.descriptor, '\t');
+            item.type = reg_str_cut(&item.descriptor, '\t');
+
+            if (item.descriptor.len > 0
+                && reg_digest_parse(&digest, item.digest) == 0)
+            {
+                stop = each(ctx, line, &item);
+            }
+        }
+
+        if (left.len > 0) {
+            memmove(buf.data, left.data, left.len);
+        }
+
+        buf.len = left.len;
+    }
+
+    rc = 0;
+
+out:
+    reg_buf_free(&buf);
+    return rc;
+}
+
+
+static bool
+reg_referrers_exists(reg_store_t *store, const reg_name_t *name,
+    reg_str_t digest)
+{
+    reg_digest_t  d;
+    reg_error_t   quiet = REG_ERROR_INIT;
+
+    return reg_digest_parse(&d, digest) == 0
+           && reg_revision_require(store, name, &d, &quiet) == 0;
+}
+
+
+typedef struct {
+    reg_store_t         *store;
+    const reg_name_t    *name;
+    reg_str_t            after;
+    bool                 passed;       /* `after` has been seen */
+    int                (*item)(void *ctx,
+                               const reg_referrers_item_t *referrer);
+    void                *ctx;
+} reg_referrers_walk_t;
+
+
+static int
+reg_referrers_walk_one(void *data, reg_str_t line,
+    const reg_referrers_item_t *item)
+{
+    reg_referrers_walk_t  *w = data;
+
+    (void) line;                        /* its parts are in item */
+
+    if (!w->passed) {
+        w->passed = reg_str_eq(item->digest, w->after);
+        return 0;
+    }
+
+    return reg_referrers_exists(w->store, w->name, item->digest)
+           ? w->item(w->ctx, item) : 0;
+}
+
+
+int
+reg_referrers_list(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_str_t after,
+    int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
+    reg_error_t *err)
+{
+    reg_referrers_walk_t  w = { store, name, after, after.len == 0, item,
+                                ctx };
+    reg_path_t            path;
+    int                   fd, rc;
+
+    reg_layout_referrers(&path, &store->v2, name, subject);
+    fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+               ? 0                                          /* there are none */
+               : reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
+    }
+
+    rc = reg_referrers_scan(fd, reg_referrers_walk_one, &w, &path, err);
+    (void) close(fd);                   /* was only read */
+
+    return rc;
+}
+
+
+/* ---- writing ------------------------------------------------------------- */
+
+
+/* Opens and locks the file, made if need be.  -1 with err filled. */
+static int
+reg_referrers_lock(reg_store_t *store, const reg_path_t *path,
+    reg_error_t *err)
+{
+    struct stat  here, there;
+    reg_path_t   dir = *path;
+    int          fd;
+
+    reg_path_parent(&dir);
+
+    for (int tries = 0; tries < REG_REFERRERS_TRIES; tries++) {
+        fd = store->sys->open(path->text, O_RDWR | O_CREAT | O_NOFOLLOW,
+                              0644);
+
+        if (fd == -1 && errno == ENOENT) {
+            if (reg_durable_mkdir(store, &dir, err) == -1) {
+                return -1;
+            }
+            continue;
+        }
+
+        if (fd == -1 || flock(fd, LOCK_EX) == -1 || fstat(fd, &here) == -1) {
+            (void) reg_error_sys(err, errno, REG_UNKNOWN, "lock", path->text);
+            if (fd != -1) {
+                (void) close(fd);       /* nothing was written */
+            }
+            return -1;
+        }
+
+        if (lstat(path->text, &there) == 0 && here.st_ino == there.st_ino
+            && here.st_dev == there.st_dev)
+        {
+            return fd;
+        }
+
+        (void) close(fd);               /* it is another file by now */
+    }
+
+    return reg_error_sys(err, EBUSY, REG_UNKNOWN, "lock", path->text);
+}
+
+
+typedef struct {
+    const reg_referrer_t  *refs;
+    size_t                 n;
+    bool                  *known;
+} reg_referrers_known_t;
+
+
+static int
+reg_referrers_known_one(void *data, reg_str_t line,
+    const reg_referrers_item_t *item)
+{
+    reg_referrers_known_t  *k = data;
+
+    (void) line;                        /* its parts are in item */
+
+    for (size_t i = 0; i < k->n; i++) {
+        if (reg_str_eq(reg_digest_str(&k->refs[i].digest), item->digest)) {
+            k->known[i] = true;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Appends the lines that the locked file does not have. */
+static int
+reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
+    const reg_referrer_t *refs, size_t n, reg_error_t *err)
+{
+    reg_referrers_known_t  k = { refs, n, calloc(n, sizeof(bool)) };
+    reg_buf_t              lines = REG_BUF_INIT;
+    struct stat            st;
+    char                   last = '\n';
+    int                    rc = -1;
+
+    if (k.known == NULL) {
+        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
+    }
+
+    if (reg_referrers_scan(fd, reg_referrers_known_one, &k, path, err) == -1) {
+        goto out;
+    }
+
+    if (fstat(fd, &st) == -1
+        || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
+    {
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "read", path->text);
+        goto out;
+    }
+
+    if (last != '\n') {
+        reg_buf_puts(&lines, "\n");     /* ends what a crash cut */
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        if (!k.known[i]) {
+            reg_buf_putstr(&lines, reg_buf_str(&refs[i].line));
+        }
+    }
+
+    if (!reg_buf_ok(&lines)) {
+        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
+        goto out;
+    }
+
+    rc = reg_durable_write(store, fd, lines.data, lines.len, st.st_size,
+                           path->text, err);
+
+out:
+    free(k.known);
+    reg_buf_free(&lines);
+    return rc;
+}
+
+
+int
+reg_referrers_add(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, const reg_referrer_t *refs, size_t n,
+    reg_error_t *err)
+{
+    reg_durable_t  t;
+    reg_path_t     path;
+    int            fd, rc = -1;
+
+    reg_durable_init(&t, store);
+    reg_layout_referrers(&path, &store->v2, name, subject);
+
+    fd = reg_referrers_lock(store, &path, err);
+    if (fd == -1) {
+        return -1;
+    }
+
+    if (reg_referrers_append(store, fd, &path, refs, n, err) == -1) {
+        goto out;
+    }
+
+    (void) flock(fd, LOCK_UN);          /* others may append while we sync */
+
+    if (reg_durable_keep(&t, 0, fd, &path, err) == -1
+        || reg_durable_commit(&t, err) == -1)
+    {
+        goto out;
+    }
+
+    rc = 0;
+
+out:
+    reg_durable_free(&t);
+    (void) close(fd);                   /* synced, or reported */
+    return rc;
+}
+
+
+typedef struct {
+    reg_store_t       *store;
+    const reg_name_t  *name;
+    reg_buf_t          lines;
+    size_t             gone;
+} reg_referrers_clean_t;
+
+
+static int
+reg_referrers_clean_one(void *data, reg_str_t line,
+    const reg_referrers_item_t *item)
+{
+    reg_referrers_clean_t  *c = data;
+
+    if (!reg_referrers_exists(c->store, c->name, item->digest)) {
+        c->gone++;
+        return 0;
+    }
+
+    reg_buf_putstr(&c->lines, line);
+    reg_buf_puts(&c->lines, "\n");
+
+    return reg_buf_ok(&c->lines) ? 0 : 1;
+}
+
+
+int
+reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_error_t *err)
+{
+    reg_referrers_clean_t  c = { store, name, REG_BUF_INIT, 0 };
+    reg_durable_t          t;
+    reg_path_t             path, stop;
+    struct stat            st;
+    int                    fd, rc = -1;
+
+    reg_durable_init(&t, store);
+    reg_layout_referrers(&path, &store->v2, name, subject);
+    reg_layout_repository(&stop, &store->v2, name);
+
+    if (lstat(path.text, &st) == -1) {
+        return 0;
+    }
+
+    fd = reg_referrers_lock(store, &path, err);
+    if (fd == -1) {
+        return -1;
+    }
+
+    if (reg_referrers_scan(fd, reg_referrers_clean_one, &c, &path, err) == -1
+        || !reg_buf_ok(&c.lines))
+    {
+        goto out;
+    }
+
+    if (c.gone == 0) {
+        rc = 0;
+
+    } else if (c.lines.len == 0) {
+        rc = reg_durable_unlink(store, &path, &stop, REG_UNKNOWN, err);
+
+    } else if (reg_durable_put(&t, 0, &path, reg_buf_str(&c.lines), err) == 0)
+    {
+        rc = reg_durable_commit(&t, err);
+    }
+
+out:
+    reg_durable_free(&t);
+    reg_buf_free(&c.lines);
+    (void) close(fd);                   /* the lock goes with it */
+    return rc;
+}

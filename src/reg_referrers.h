@@ -1,0 +1,62 @@
+/*
+ * reg_referrers: which manifests of a repository have a given subject.
+ *
+ * An index of ours beside Distribution's tree, rebuilt from the manifests by
+ * reg_referrers_rebuild() (registryctl rebuild-index).  One file for each
+ * subject, _referrers/ALG/HEX, so that a page is read from one file however
+ * many referrers there are.  A line for each:
+ *
+ *     DIGEST ⇥ ARTIFACT-TYPE ⇥ DESCRIPTOR ⏎
+ *
+ * DESCRIPTOR is what the client gets, as JSON without line breaks.  A line is
+ * written and synced before its manifest's link is made, so no manifest is
+ * missing; a line whose manifest is not there (a crash between the two, or a
+ * delete) is passed over by who reads.  A line that a crash cut has no ⏎ and is
+ * passed over too.
+ *
+ * Who writes holds a lock on the file and then looks whether the name is still
+ * this file, since a clean-up replaces it.
+ *
+ * OCI distribution spec 1.1, "Listing Referrers".
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_REFERRERS_H
+#define REG_REFERRERS_H
+
+#include "reg_store.h"
+
+typedef struct {
+    reg_digest_t  digest;
+    reg_buf_t     line;          /* owned; with its ⏎ */
+} reg_referrer_t;
+
+typedef struct {
+    reg_str_t     digest;
+    reg_str_t     type;          /* artifact type; may be empty */
+    reg_str_t     descriptor;    /* JSON */
+} reg_referrers_item_t;
+
+
+/* Makes the line of a referrer.  -1 without memory. */
+int reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
+    reg_str_t type, reg_str_t descriptor, reg_error_t *err);
+
+/* Sees to it that the n referrers are in the subject's file, durably. */
+int reg_referrers_add(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, const reg_referrer_t *refs, size_t n,
+    reg_error_t *err);
+
+/* Calls item for each referrer of subject that exists, after the one with the
+ * digest `after` (empty: from the start), until item returns non-zero. */
+int reg_referrers_list(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_str_t after,
+    int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
+    reg_error_t *err);
+
+/* Drops the lines of what is gone from a subject's file. */
+int reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_error_t *err);
+
+#endif
