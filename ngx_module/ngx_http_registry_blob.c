@@ -12,6 +12,7 @@
 #define NGX_HTTP_REGISTRY_BLOB_SMALL  (16 * 1024)
 
 
+static int ngx_http_registry_blob_base(reg_store_t *store);
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_path_t *data);
 static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
@@ -35,7 +36,10 @@ ngx_http_registry_blob_take(ngx_http_request_t *r, const reg_target_t *target)
 
     reg_layout_layer(&path, &rlcf->store->v2, &target->name, &target->digest);
 
-    if (!reg_link_looks_like(path.text, &target->digest)) {
+    if (!reg_link_looks_like(ngx_http_registry_blob_base(rlcf->store),
+                             path.text + rlcf->store->v2.len + 1,
+                             &target->digest))
+    {
         return NGX_DECLINED;
     }
 
@@ -64,6 +68,35 @@ ngx_http_registry_blob_take(ngx_http_request_t *r, const reg_target_t *target)
     }
 
     return rc;
+}
+
+
+/* The directory that links are looked up from: half of their path's parts need
+ * not be walked for every request.  It is opened again every second, so that a
+ * file system which is mounted over it is seen. */
+
+static int
+ngx_http_registry_blob_base(reg_store_t *store)
+{
+    static struct {
+        reg_store_t  *store;
+        time_t        opened;
+        int           fd;
+    } base = { NULL, 0, -1 };
+
+    if (base.store == store && base.opened == ngx_time()) {
+        return base.fd;
+    }
+
+    if (base.fd != -1) {
+        (void) close(base.fd);                   /* was only looked into */
+    }
+
+    base.fd = open(store->v2.text, O_PATH|O_DIRECTORY|O_CLOEXEC);
+    base.store = store;
+    base.opened = ngx_time();
+
+    return base.fd;
 }
 
 

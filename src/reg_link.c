@@ -69,10 +69,11 @@ reg_link_require(const reg_path_t *path, const reg_digest_t *d,
 
 
 bool
-reg_link_looks_like(const char *path, const reg_digest_t *d)
+reg_link_looks_like(int dir, const char *path, const reg_digest_t *d)
 {
     struct stat  st;
 
-    return lstat(path, &st) == 0 && S_ISREG(st.st_mode)
+    return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && S_ISREG(st.st_mode)
            && (size_t) st.st_size == reg_digest_str(d).len;
 }

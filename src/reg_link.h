@@ -22,8 +22,9 @@ int reg_link_read(const reg_path_t *path, reg_digest_t *d,
 int reg_link_require(const reg_path_t *path, const reg_digest_t *d,
     reg_error_code_t missing, reg_error_t *err);
 
-/* A cheap look for nginx's event loop: one lstat.  True if path is a regular
+/* A cheap look for nginx's event loop: one lstat, of a path that counts from
+ * the directory dir (AT_FDCWD if it is absolute).  True if there is a regular
  * file of the size that a link to d has. */
-bool reg_link_looks_like(const char *path, const reg_digest_t *d);
+bool reg_link_looks_like(int dir, const char *path, const reg_digest_t *d);
 
 #endif

@@ -1,5 +1,7 @@
 #include "reg_repo.h"
 
+#include <fcntl.h>
+
 #include "reg_blob.h"
 #include "reg_link.h"
 #include "reg_names.h"
@@ -47,7 +49,7 @@ reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
     reg_path_t  link;
 
     reg_layout_layer(&link, &w->store->v2, name, w->blob);
-    return reg_link_looks_like(link.text, w->blob);
+    return reg_link_looks_like(AT_FDCWD, link.text, w->blob);
 }
 
 

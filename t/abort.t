@@ -16,18 +16,21 @@ my $big    = bytes('big', 3_000_000);
 my @ways = (
     # before the body, in it, after it; by length and in chunks
     sub { PATCH => $_[0], length => 100_000, body => '' },
-    sub { PATCH => $_[0], length => 2_000_000, body => substr($body, 0, 300_000) },
+    sub { PATCH => $_[0], length => 2_000_000,
+        body => substr($body, 0, 300_000) },
     sub { PATCH => $_[0], body => substr($body, 0, 30_000) },
     sub { PATCH => $_[0], chunked => 1000, unfinished => 1,
         body => substr($body, 0, 30_000) },
     sub { PUT => with_digest($_[0], $absent), length => 9_000_000,
         body => $body },
-    sub { PUT => with_digest($_[0], $absent), body => substr($body, 0, 30_000) },
+    sub { PUT => with_digest($_[0], $absent),
+        body => substr($body, 0, 30_000) },
     sub { POST => "/v2/whole/blobs/uploads/?digest=$absent",
         length => 1_000_000, body => substr($body, 0, 50_000) },
     sub { POST => "/v2/whole/blobs/uploads/?digest=$absent",
         body => substr($body, 0, 50_000) },
-    sub { PUT => '/v2/whole/manifests/x', length => 100_000, body => 'x' x 500 },
+    sub { PUT => '/v2/whole/manifests/x', length => 100_000,
+        body => 'x' x 500 },
     sub { GET => '/v2/big/blobs/' . sha256($big) },
 );
 $r->push_blob('big', $big);

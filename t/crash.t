@@ -121,8 +121,7 @@ if ($pid == 0) {
 my $begin = time();
 eval { wreck(); 1 } or fail("the servers come back: $@");
 my $took = time() - $begin;
-open(my $touch, '>', $stop) or die $!;
-close $touch;
+write_file($stop, '');
 my @results = do { local $/; @{ JSON::PP->new->decode(scalar <$pipe>) } };
 close $pipe;
 

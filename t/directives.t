@@ -13,9 +13,7 @@ sub nginx_t {
     my ($change) = @_;
 
     my $file = "$r->{dir}/try.conf";
-    open(my $out, '>', $file) or die $!;
-    print $out $change->($conf);
-    close $out;
+    write_file($file, $change->($conf));
     local $ENV{LD_PRELOAD} = $ENV{REGISTRY_PRELOAD}
         if $ENV{REGISTRY_PRELOAD};
     local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
@@ -157,13 +155,10 @@ for my $case (
 # ---- nginx and the worker must mean the same tree
 
 my $other = Test::Registry->new;
-$other->{opt}{location} = '';
 my $text = $other->tree->content("$other->{dir}/nginx.conf");
 mkdir "$other->{dir}/elsewhere";
 $text =~ s{registry +\Q$other->{root}\E;}{registry $other->{dir}/elsewhere;};
-open(my $file, '>', "$other->{dir}/nginx.conf") or die $!;
-print $file $text;
-close $file;
+write_file("$other->{dir}/nginx.conf", $text);
 kill 'HUP', $other->nginx_pid;
 my $a;
 ok(wait_until(15, sub {

@@ -4,7 +4,7 @@ use Test::Registry;
 
 for my $tool (qw(curl nghttp h2load)) {
     grep { -x "$_/$tool" } split /:/, $ENV{PATH}
-        or plan(skip_all => "no $tool: apt-get install curl nghttp2-client");
+        or die "no $tool: apt-get install curl nghttp2-client\n";
 }
 
 my $r = Test::Registry->new(workers => 2, http2 => 1, tls => 1);
@@ -16,13 +16,6 @@ my %base = (
 my $file = "$r->{dir}/body";
 my $out  = "$r->{dir}/out";
 
-
-sub write_file {
-    my ($path, $content) = @_;
-    open(my $handle, '>:raw', $path) or die "$path: $!";
-    print $handle $content;
-    close $handle;
-}
 
 # (status, headers, body)
 
@@ -124,7 +117,8 @@ for my $how (sort keys %base) {
         "$how: 200 pulls of many streams") or diag($report);
     like($report, qr/status codes: 200 2xx/, "$how: all good");
     $report = `nghttp -ns $base$path $base/v2/$repo/manifests/v1 2>&1`;
-    is(scalar(() = $report =~ / 200 /g), 2, "$how: nghttp agrees") or diag($report);
+    is(scalar(() = $report =~ / 200 /g), 2, "$how: nghttp agrees")
+        or diag($report);
 }
 
 # A stream that is reset in the middle of its body leaves the session usable.

@@ -116,7 +116,8 @@ for my $header (
 }
 
 # Where we live is our path's affair, not the client's.
-for my $header ([Host => 'evil.example'], ['X-Forwarded-Host' => 'evil.example'],
+for my $header ([Host => 'evil.example'],
+    ['X-Forwarded-Host' => 'evil.example'],
     ['X-Forwarded-Proto' => 'evil'], [Forwarded => 'host=evil.example'])
 {
     my $answer = $r->request('POST', '/v2/a/blobs/uploads/', body => '',

@@ -11,10 +11,9 @@ my $allowed = 20 * 1024;
 my $r = Test::Registry->new;
 
 # What a bare nginx worker takes that has sent a file.
-my $port = Test::Registry::_free_port();
+my $port = $r->free_port;
 my $conf = "$r->{dir}/plain.conf";
-open(my $file, '>', $conf) or die $!;
-print $file <<"CONF";
+write_file($conf, <<"CONF");
 daemon off;
 @{[ $> == 0 ? 'user root;' : '' ]}
 pid $r->{dir}/plain.pid;
@@ -34,7 +33,6 @@ http {
     }
 }
 CONF
-close $file;
 my $master = $r->start_beside($r->nginx, '-c', $conf, '-p', $r->dir);
 my $got;
 wait_until(10, sub {

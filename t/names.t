@@ -93,7 +93,8 @@ for my $name (@bad) {
         or diag(explain(\%status));
 }
 is(snapshot(), $before, 'not a file has come or gone');
-is(ask('GET', "/v2/good/blobs/$digest")->{status}, 200, 'the good one is there');
+is(ask('GET', "/v2/good/blobs/$digest")->{status}, 200,
+    'the good one is there');
 
 # These never reach a location of ours: nginx answers for itself.
 for my $name ('..', '../../..', 'a%00b', '%00', '../etc',

@@ -60,8 +60,7 @@ for my $n (1 .. 10) {
     }) or fail("reload $n: new workers take over");
     sleep 0.2;
 }
-open(my $touch, '>', $stop) or die $!;
-close $touch;
+write_file($stop, '');
 
 my @results = do { local $/; @{ JSON::PP->new->decode(scalar <$pipe>) } };
 close $pipe;

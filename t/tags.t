@@ -83,8 +83,7 @@ is($r->request('HEAD', '/v2/a/tags/tags/list')->{status}, 200, 'HEAD');
 # What is no tag is not listed.
 my $dir = $r->path('repositories/a/tags/_manifests/tags');
 mkdir "$dir/$_" for '.hidden', 'empty', 'a b';
-open(my $file, '>', "$dir/file") or die $!;
-close $file;
+write_file("$dir/file", '');
 tags_are('', [@tags, 'zz'], undef, 'strangers in the directory');
 rmdir "$dir/$_" for '.hidden', 'empty', 'a b';
 unlink "$dir/file";

@@ -9,13 +9,6 @@ my $r = Test::Registry->new(workers => 2);
 my $secret = "$r->{dir}/secret";
 write_file($secret, 'what nobody may read');
 
-sub write_file {
-    my ($path, $content) = @_;
-    open(my $file, '>', $path) or die "$path: $!";
-    print $file $content;
-    close $file;
-}
-
 # Each replaces the file at a path by something else.
 my %strange = (
     'a symbolic link out of the tree' => sub { symlink $secret, $_[0] },

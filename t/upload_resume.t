@@ -271,11 +271,7 @@ for my $damage ('missing', 'truncated') {
     my $file = $r->tree->upload('a/damage', uuid_of($location))
         . '/hashstates/sha256/30000';
     ok(unlink($file), 'there was a state');
-    if ($damage eq 'truncated') {
-        open(my $out, '>', $file);
-        print $out 'sha';
-        close $out;
-    }
+    write_file($file, 'sha') if $damage eq 'truncated';
     finished_ok($location, $bytes, "a state that is $damage",
         substr($bytes, 30_000));
 }

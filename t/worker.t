@@ -4,16 +4,8 @@
 use Test::Registry;
 
 my $r = Test::Registry->new;
-my $fcgi = Test::Registry::fcgi();
+my $fcgi = $r->fcgi;
 my $file = "$r->{dir}/other.yml";
-
-
-sub write_file {
-    my ($path, $content) = @_;
-    open(my $out, '>', $path) or die "$path: $!";
-    print $out $content;
-    close $out;
-}
 
 
 # ---- options
@@ -50,8 +42,8 @@ like($out, qr{absent.*No such file}s, 'says that it is not there');
 my $good = "version: 0.1\nstorage:\n  filesystem:\n"
     . "    rootdirectory: $r->{root}\n";
 for my $case (
-    ['bad YAML',             "version: 0.1\nstorage: [\n",     qr/other\.yml:\d+/],
-    ['a tab',                "version: 0.1\n\tx: y\n",         qr/other\.yml:2/],
+    ['bad YAML', "version: 0.1\nstorage: [\n", qr/other\.yml:\d+/],
+    ['a tab',    "version: 0.1\n\tx: y\n",     qr/other\.yml:2/],
     ['a list where a map is', "version: 0.1\nstorage:\n  - a\n",
         qr/other\.yml:[23].*storage/],
     ['a word for a number',  "${good}nginx_registry:\n  threads: many\n",
@@ -175,7 +167,8 @@ my @nonsense = (
     pack('CCnnCC', 1, 4, 1, 65535, 255, 0) x 10,
     # other versions, ids, roles, types
     pack('CCnnCC', 9, 1, 1, 8, 0, 0) . pack('nCx5', 1, 1),
-    record(BEGIN_REQUEST, pack('nCx5', 1, 1), 0), record(BEGIN_REQUEST, pack('nCx5', 2, 1)),
+    record(BEGIN_REQUEST, pack('nCx5', 1, 1), 0),
+    record(BEGIN_REQUEST, pack('nCx5', 2, 1)),
     record(BEGIN_REQUEST, pack('nCx5', 99, 1)), record(BEGIN_REQUEST, 'short'),
     record(9, pairs(FCGI_MAX_CONNS => '', FCGI_MPXS_CONNS => ''), 0),
     record(99, 'x' x 100), record(99, 'x' x 100, 0), record(ABORT_REQUEST, ''),
@@ -197,7 +190,7 @@ my @nonsense = (
     head('GET', '../../etc/passwd') . record(STANDARD_IN, ''),
     head("G\0T", "/v2/\0/tags/list") . record(STANDARD_IN, ''),
     head('GET', '') . record(STANDARD_IN, ''),
-    $begin . record(PARAMS, pairs()) . record(PARAMS, '') . record(STANDARD_IN, ''),
+    $begin . record(PARAMS, '') . record(STANDARD_IN, ''),
     $begin . record(PARAMS, pairs('' => '', '' => 'x')) . record(PARAMS, '')
         . record(STANDARD_IN, ''),
 );

@@ -2,6 +2,7 @@
 
 #include "reg_link.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -65,7 +66,7 @@ a_link_names_a_digest(void **state)
     assert_true(reg_digest_eq(&d, &digest));
     assert_int_equal(reg_link_require(&path, &digest, REG_BLOB_UNKNOWN, &err),
                      0);
-    assert_true(reg_link_looks_like(path.text, &digest));
+    assert_true(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 }
 
 
@@ -87,7 +88,7 @@ what_is_not_there_is_absent(void **state)
     (void) state;
 
     expect_absent();
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 
     reg_path_add(&path, "below");
     expect_absent();
@@ -137,7 +138,7 @@ a_link_of_10_mib_is_absent(void **state)
     memcpy(text, "sha256:" HEX, 71);
     assert_int_equal(tree_write(path.text, text, len), 0);
     expect_absent();
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 
     memcpy(text, "sha512:", 7);
     assert_int_equal(tree_write(path.text, text, len), 0);
@@ -158,7 +159,7 @@ symbolic_links_are_absent(void **state)
     assert_int_equal(tree_write(real.text, "sha256:" HEX, 71), 0);
     assert_int_equal(symlink(real.text, path.text), 0);
     expect_absent();
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 
     assert_int_equal(unlink(path.text), 0);
     assert_int_equal(symlink("/nowhere", path.text), 0);
@@ -177,7 +178,7 @@ directories_are_absent(void **state)
 
     assert_int_equal(mkdir(path.text, 0755), 0);
     expect_absent();
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 }
 
 
@@ -199,7 +200,7 @@ a_fifo_is_absent_and_holds_nobody(void **state)
     expect_absent();
     (void) close(fd);
 
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 }
 
 
@@ -229,7 +230,7 @@ a_device_is_absent(void **state)
     }
 
     expect_absent();
-    assert_false(reg_link_looks_like(path.text, &digest));
+    assert_false(reg_link_looks_like(AT_FDCWD, path.text, &digest));
 }
 
 

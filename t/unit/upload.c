@@ -71,9 +71,11 @@ open_it(const reg_digest_t *want)
 static int
 append_n(const char *data, size_t len)
 {
-    reg_str_t  part = { len, data };
+    /* in two, which may become one write or more */
+    reg_str_t  parts[] = { { len / 2, data },
+                           { len - len / 2, data + len / 2 } };
 
-    return reg_upload_append(&up, &part, 1, &err);
+    return reg_upload_append(&up, parts, 2, &err);
 }
 
 
@@ -658,33 +660,58 @@ a_write_that_fails_in_the_middle_does_not_count(void **state)
 static void
 many_parts_are_one_append(void **state)
 {
-    static reg_str_t  parts[2000];
-    reg_buf_t         all = REG_BUF_INIT;
-    reg_digest_t      d;
+    static const size_t  counts[] = { 0, 1, 2, 3, 8, 9, 16, 64, 1024, 2000 };
+    static reg_str_t     parts[2000];
 
     (void) state;
 
     for (size_t i = 0; i < 2000; i++) {
-        parts[i] = i % 7 == 0 ? REG_STR_NULL : REG_STR("0123456789");
-        parts[i].len = parts[i].len * (i % 11) / 10;
-        reg_buf_putstr(&all, parts[i]);
+        parts[i] = REG_STR("0123456789");
+        parts[i].len = i % 11;                  /* some are empty */
     }
 
-    for (int way = 0; way < 2; way++) {
-        tree_store.sys = way == 0 ? &reg_sys_kernel : &fault_sys;
-        fault_reset(0, 0, FAULT_FAILS);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        reg_buf_t     all = REG_BUF_INIT;
+        reg_digest_t  d;
+
+        for (size_t k = 0; k < counts[i]; k++) {
+            reg_buf_putstr(&all, parts[k]);
+        }
 
         d = tree_digest(REG_SHA256, reg_buf_str(&all));
-        create(REG_SHA256);
-        assert_int_equal(open_it(NULL), 0);
-        assert_int_equal(reg_upload_append(&up, parts, 0, &err), 0);
-        assert_int_equal(reg_upload_append(&up, parts, 2000, &err), 0);
-        assert_int_equal(up.offset, all.len);
-        assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
-        assert_null(fault_check_tree());
-    }
 
-    reg_buf_free(&all);
+        for (int way = 0; way < 2; way++) {
+            tree_store.sys = way == 0 ? &reg_sys_kernel : &fault_sys;
+            fault_reset(0, 0, FAULT_FAILS);
+
+            create(REG_SHA256);
+            assert_int_equal(open_it(NULL), 0);
+            assert_int_equal(reg_upload_append(&up, parts, counts[i], &err),
+                             0);
+            assert_int_equal(up.offset, all.len);
+            assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+            assert_null(fault_check_tree());
+        }
+
+        reg_buf_free(&all);
+    }
+}
+
+
+/* as nginx's buffers are when there are none */
+static void
+an_empty_part_needs_no_memory(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("ab"));
+    reg_str_t     parts[] = { REG_STR("a"), REG_STR_NULL, REG_STR("b") };
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    assert_int_equal(reg_upload_append(&up, parts, 3, &err), 0);
+    assert_int_equal(reg_upload_append(&up, &parts[1], 1, &err), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
 }
 
 
@@ -1033,6 +1060,7 @@ main(void)
         TEST(a_push_heals_a_damaged_blob),
         TEST(a_write_that_fails_in_the_middle_does_not_count),
         TEST(many_parts_are_one_append),
+        TEST(an_empty_part_needs_no_memory),
         TEST(what_was_taken_back_does_not_count),
         TEST(nothing_that_was_taken_back_is_published),
         TEST(a_session_goes_on_after_it_was_taken_back),

@@ -1,3 +1,0 @@
-build-address/src/reg_str.o: src/reg_str.c src/reg_str.h src/banned.h
-src/reg_str.h:
-src/banned.h:

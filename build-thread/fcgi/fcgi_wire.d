@@ -1,2 +1,0 @@
-build-thread/fcgi/fcgi_wire.o: fcgi/fcgi_wire.c fcgi/fcgi_wire.h
-fcgi/fcgi_wire.h:

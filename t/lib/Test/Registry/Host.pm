@@ -1,0 +1,139 @@
+package Test::Registry::Host;
+
+# The machine as a test sees it: processes, files, and waiting with a deadline.
+#
+#     wait_until(10, sub { -e $path }) or fail('it comes');
+#     my @results = in_parallel(8, sub { my ($i) = @_; ...; return $what });
+#     rss($pid), rss_peak($pid)          KiB of memory
+#     children($pid), runs($pid), command_line($pid)
+#     write_file($path, $bytes)
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use IO::Select;
+use JSON::PP;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(
+    children command_line in_parallel rss rss_peak runs wait_until write_file
+);
+
+
+sub wait_until {
+    my ($seconds, $condition) = @_;
+
+    my $end = time() + $seconds;
+    until ($condition->()) {
+        return 0 if time() > $end;
+        sleep 0.02;
+    }
+
+    return 1;
+}
+
+
+sub write_file {
+    my ($path, $content) = @_;
+
+    open(my $file, '>:raw', $path) or die "$path: $!";
+    print $file $content;
+    close($file) or die "$path: $!";
+}
+
+
+# Runs code in N processes at once; what each returned, or { died => why }.
+
+sub in_parallel {
+    my ($n, $code, $timeout) = @_;
+
+    my @pipes;
+    for my $i (0 .. $n - 1) {
+        my $pid = open(my $pipe, '-|') // die "fork: $!";
+        if ($pid == 0) {
+            my $result = eval { $code->($i) } // { died => "$@" };
+            print JSON::PP->new->allow_nonref->encode($result);
+            close STDOUT;
+            POSIX::_exit(0);
+        }
+        push @pipes, [$pipe, $pid];
+    }
+
+    my @results;
+    my $end = time() + ($timeout // 120);
+    for (@pipes) {
+        my ($pipe, $pid) = @$_;
+        my $select = IO::Select->new($pipe);
+        my $text = '';
+        for (;;) {
+            my $left = $end - time();
+            if ($left <= 0 || !$select->can_read($left)) {
+                kill 'KILL', $pid;
+                $text = '{"died":"took too long"}';
+                last;
+            }
+            sysread($pipe, $text, 65536, length $text) or last;
+        }
+        close $pipe;
+        push @results, eval {
+            JSON::PP->new->allow_nonref->decode($text)
+        } // { died => 'said nothing' };
+    }
+
+    return @results;
+}
+
+
+# Resident memory in KiB: now, and the most that it ever was.
+
+sub rss      { return _status_field($_[0], 'VmRSS') }
+sub rss_peak { return _status_field($_[0], 'VmHWM') }
+
+sub _status_field {
+    my ($pid, $field) = @_;
+
+    open(my $file, '<', "/proc/$pid/status") or return 0;
+    while (<$file>) {
+        return $1 if /^$field:\s+(\d+)/;
+    }
+
+    return 0;
+}
+
+
+# The living children of a process, oldest first.
+
+sub children {
+    my ($parent) = @_;
+
+    my @pids;
+    for my $path (glob '/proc/[0-9]*/stat') {
+        open(my $file, '<', $path) or next;
+        my $stat = <$file> // next;
+        $stat =~ /^(\d+) \(.*\) (\S) (\d+) /s or next;
+        push @pids, $1 if $3 == $parent && $2 ne 'Z';
+    }
+
+    return sort { $a <=> $b } @pids;
+}
+
+
+sub runs {
+    my ($pid) = @_;
+
+    open(my $file, '<', "/proc/$pid/stat") or return 0;
+    return (<$file> // '') !~ /^\d+ \(.*\) [ZX] /s;
+}
+
+
+sub command_line {
+    my ($pid) = @_;
+
+    open(my $file, '<', "/proc/$pid/cmdline") or return '';
+    local $/;
+    return (<$file> // '') =~ tr/\0/ /r;
+}
+
+1;
