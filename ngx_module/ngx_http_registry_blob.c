@@ -9,7 +9,7 @@
 
 
 /* up to this size a copy costs less than a second system call and packet */
-#define NGX_HTTP_REGISTRY_BLOB_SMALL  (16 * 1024)
+#define NGX_HTTP_REGISTRY_BLOB_SMALL  (32 * 1024)
 
 
 static int ngx_http_registry_blob_base(reg_store_t *store);
@@ -237,7 +237,7 @@ ngx_http_registry_blob_handler(ngx_http_request_t *r)
     }
 
     if (ctx->of.size <= NGX_HTTP_REGISTRY_BLOB_SMALL) {
-        r->filter_need_in_memory = 1;
+        r->connection->sendfile = 0;             /* of this request only */
     }
 
     b->file_pos = 0;

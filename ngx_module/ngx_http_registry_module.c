@@ -319,6 +319,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_loc_conf_t *prev = parent;
     ngx_http_registry_loc_conf_t *conf = child;
 
+    reg_error_t                err = REG_ERROR_INIT;
     ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_ptr_value(conf->store, prev->store, NULL);
@@ -331,6 +332,19 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->store == NULL) {
         return NGX_CONF_OK;
+    }
+
+    if (conf->store == prev->store && conf->min_free != prev->min_free) {
+
+        /* a nested location with a limit of its own */
+
+        conf->store = ngx_palloc(cf->pool, sizeof(reg_store_t));
+        if (conf->store == NULL
+            || reg_store_init(conf->store, ngx_http_registry_str(&conf->root),
+                              &err) == -1)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
     conf->store->min_free = conf->min_free;

@@ -51,6 +51,7 @@ typedef struct ngx_http_registry_job_s  ngx_http_registry_job_t;
  * runs after the request is gone. */
 struct ngx_http_registry_job_s {
     ngx_thread_task_t            task;
+    ngx_thread_task_t            hash_task;      /* beside it, or not */
     ngx_http_request_t          *request;        /* NULL: detached */
 
     reg_store_t                 *store;
@@ -75,6 +76,7 @@ struct ngx_http_registry_job_s {
     unsigned                     opened:1;
     unsigned                     last:1;         /* the body ends here */
     unsigned                     commit:1;       /* and then becomes a blob */
+    unsigned                     split:1;        /* hash_task hashes */
     unsigned                     done:1;
 };
 
@@ -91,7 +93,7 @@ typedef struct {
     ngx_buf_t                   *spare;          /* empty, or NULL */
     ngx_buf_t                   *in_flight;      /* the job reads it */
     ngx_int_t                    broken;         /* the body ended early */
-    ngx_uint_t                   busy;           /* a leg is out */
+    ngx_uint_t                   busy;           /* tasks that are out */
 
     /* a request for the worker */
     off_t                        body_left;      /* of what it may bring */
@@ -127,8 +129,10 @@ ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_task_post(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
-/* task: what runs there.  Public for nobody else than task.c and upload.c. */
+/* upload: what runs there, called by task: a leg, or the hashing of one that
+ * is split. */
 void ngx_http_registry_upload_leg(ngx_http_registry_job_t *job);
+void ngx_http_registry_upload_hash(ngx_http_registry_job_t *job);
 
 /* task: lets the job go.  A session that is open is suspended in the thread
  * pool, without the request. */

@@ -9,8 +9,15 @@
 #define NGX_HTTP_REGISTRY_TASK_TIME  60000
 
 
+typedef void (*ngx_http_registry_task_pt)(void *data, ngx_log_t *log);
+
+
+static void ngx_http_registry_task_hold(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_task_send(ngx_http_registry_job_t *job,
+    ngx_thread_task_t *task, ngx_http_registry_task_pt run,
     ngx_thread_pool_t *tp, ngx_event_handler_pt done);
+static void ngx_http_registry_task_hash(void *data, ngx_log_t *log);
 static ngx_uint_t ngx_http_registry_task_back(ngx_event_t *ev);
 static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
@@ -21,19 +28,44 @@ ngx_int_t
 ngx_http_registry_task_post(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    if (ngx_http_registry_task_send(ctx->job, ctx->thread_pool,
+    ngx_http_registry_job_t *job = ctx->job;
+
+    if (job->split) {
+        if (ngx_http_registry_task_send(job, &job->hash_task,
+                                        ngx_http_registry_task_hash,
+                                        ctx->thread_pool,
+                                        ngx_http_registry_task_done)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ngx_http_registry_task_hold(r, ctx);
+    }
+
+    if (ngx_http_registry_task_send(job, &job->task,
+                                    ngx_http_registry_task_run,
+                                    ctx->thread_pool,
                                     ngx_http_registry_task_done)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ctx->busy = 1;
+    ngx_http_registry_task_hold(r, ctx);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_task_hold(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ctx->busy++;
 
     r->main->blocked++;
     r->aio = 1;
-
-    return NGX_OK;
 }
 
 
@@ -42,19 +74,20 @@ ngx_http_registry_task_post(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_task_send(ngx_http_registry_job_t *job,
+    ngx_thread_task_t *task, ngx_http_registry_task_pt run,
     ngx_thread_pool_t *tp, ngx_event_handler_pt done)
 {
-    job->task.ctx = job;
-    job->task.handler = ngx_http_registry_task_run;
-    job->task.event.data = job;
-    job->task.event.handler = done;
-    job->task.event.log = ngx_cycle->log;
+    task->ctx = job;
+    task->handler = run;
+    task->event.data = job;
+    task->event.handler = done;
+    task->event.log = ngx_cycle->log;
 
-    if (ngx_thread_task_post(tp, &job->task) != NGX_OK) {
+    if (ngx_thread_task_post(tp, task) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_add_timer(&job->task.event, NGX_HTTP_REGISTRY_TASK_TIME);
+    ngx_add_timer(&task->event, NGX_HTTP_REGISTRY_TASK_TIME);
 
     return NGX_OK;
 }
@@ -92,6 +125,13 @@ ngx_http_registry_task_run(void *data, ngx_log_t *log)
 
 
 static void
+ngx_http_registry_task_hash(void *data, ngx_log_t *log)
+{
+    ngx_http_registry_upload_hash(data);
+}
+
+
+static void
 ngx_http_registry_task_done(ngx_event_t *ev)
 {
     ngx_connection_t         *c;
@@ -109,10 +149,10 @@ ngx_http_registry_task_done(ngx_event_t *ev)
     ngx_http_set_log_request(c->log, r);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    ctx->busy = 0;
+    ctx->busy--;
 
     r->main->blocked--;
-    r->aio = 0;
+    r->aio = ctx->busy ? 1 : 0;
 
     /* the upload's, or nginx's own if the request was terminated meanwhile */
 
@@ -143,8 +183,10 @@ ngx_http_registry_task_release(ngx_http_registry_job_t *job,
     job->last = 1;
     job->commit = 0;
     job->has_range = 0;
+    job->split = 0;
 
-    if (ngx_http_registry_task_send(job, tp,
+    if (ngx_http_registry_task_send(job, &job->task,
+                                    ngx_http_registry_task_run, tp,
                                     ngx_http_registry_task_detached_done)
         != NGX_OK)
     {

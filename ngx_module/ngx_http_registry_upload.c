@@ -18,6 +18,9 @@
 #include "ngx_http_registry_module.h"
 
 
+/* bytes that are worth a leg, while more are to come */
+#define NGX_HTTP_REGISTRY_LEG        (128 * 1024)
+
 /* pieces of a chunked body that are written by one call */
 #define NGX_HTTP_REGISTRY_PARTS      64
 
@@ -34,9 +37,16 @@ static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
 static void ngx_http_registry_upload_cleanup(void *data);
 static void ngx_http_registry_upload_start(ngx_http_request_t *r);
 static void ngx_http_registry_upload_run(ngx_http_request_t *r);
+static void ngx_http_registry_upload_fail(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_waits(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_upload_fill(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_splits(
+    ngx_http_registry_job_t *job);
+static ngx_int_t ngx_http_registry_upload_spare(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_swap(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -49,7 +59,10 @@ static void ngx_http_registry_upload_finish(ngx_http_request_t *r,
 static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
 
+static void ngx_http_registry_leg_fail(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_open(ngx_http_registry_job_t *job);
+static ngx_chain_t *ngx_http_registry_leg_parts(ngx_chain_t *cl,
+    reg_str_t *parts, size_t *n);
 static int ngx_http_registry_leg_append(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
 
@@ -226,8 +239,28 @@ ngx_http_registry_upload_cleanup(void *data)
 static void
 ngx_http_registry_upload_start(ngx_http_request_t *r)
 {
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
     r->read_event_handler = ngx_http_registry_upload_run;
     r->write_event_handler = ngx_http_registry_upload_run;
+
+    /* nginx's own buffer fits a small body, and is small for a large one; what
+     * is in it stays where it is */
+
+    if (r->reading_body && r->http_version <= NGX_HTTP_VERSION_11
+        && (r->headers_in.chunked
+            || r->request_body->rest > NGX_HTTP_REGISTRY_LEG))
+    {
+        if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+
+        r->request_body->buf = ctx->spare;
+        ctx->spare = NULL;
+    }
 
     ngx_http_registry_upload_run(r);
 }
@@ -248,15 +281,20 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
         if (!ctx->busy) {
             ngx_http_registry_upload_give_back(r, ctx);
 
-            if (ctx->job->done || ctx->job->error.code != REG_OK) {
+            if (ctx->job->done) {
                 ngx_http_registry_upload_finish(r, ctx);
+                return;
+            }
+
+            if (ctx->job->error.code != REG_OK) {
+                ngx_http_registry_upload_fail(r, ctx);
                 return;
             }
         }
 
         ngx_http_registry_upload_read(r, ctx);
 
-        if (ctx->busy || (r->reading_body && r->request_body->bufs == NULL)) {
+        if (ctx->busy || ngx_http_registry_upload_waits(r)) {
             return;
         }
 
@@ -274,6 +312,22 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
             ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
             return;
         }
+    }
+}
+
+
+/* One half of a split leg has failed: a whole one cleans up. */
+
+static void
+ngx_http_registry_upload_fail(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ctx->job->split = 0;
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (ngx_http_registry_task_post(r, ctx) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 }
 
@@ -305,31 +359,83 @@ ngx_http_registry_upload_read(ngx_http_request_t *r,
 }
 
 
+/* Whether a leg should wait for more bytes: large ones cost less, and leave
+ * large pages in the cache for those who pull. */
+
+static ngx_uint_t
+ngx_http_registry_upload_waits(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb = r->request_body;
+
+    if (!r->reading_body) {
+        return 0;
+    }
+
+    if (r->http_version > NGX_HTTP_VERSION_11) {
+        return rb->bufs == NULL;
+    }
+
+    return rb->buf->last < rb->buf->end
+           && rb->buf->last - rb->buf->start < NGX_HTTP_REGISTRY_LEG;
+}
+
+
 /* Gives the job what has arrived. */
 
 static ngx_int_t
 ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_http_registry_job_t  *job = ctx->job;
+
+    job->split = 0;
+
     if (!r->reading_body) {
 
         /* nothing more will be read: the bytes stay where they are */
 
-        ctx->job->in = r->request_body->bufs;
-        ctx->job->last = 1;
+        job->in = r->request_body->bufs;
         r->request_body->bufs = NULL;
 
         if (ctx->broken) {
-            ctx->job->commit = 0;
-            ctx->job->has_range = 0;
+            job->commit = 0;
+            job->has_range = 0;
         }
+
+        job->split = ngx_http_registry_upload_splits(job);
+        job->last = !job->split;
 
         return NGX_OK;
     }
 
-    return r->http_version <= NGX_HTTP_VERSION_11
-           ? ngx_http_registry_upload_swap(r, ctx)
-           : ngx_http_registry_upload_copy(r, ctx);
+    if ((r->http_version <= NGX_HTTP_VERSION_11
+         ? ngx_http_registry_upload_swap(r, ctx)
+         : ngx_http_registry_upload_copy(r, ctx))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    job->split = ngx_http_registry_upload_splits(job);
+
+    return NGX_OK;
+}
+
+
+/* Whether a leg is worth two threads, one that writes and one that hashes.
+ * The first leg opens the session, the last one ends it: these are whole. */
+
+static ngx_uint_t
+ngx_http_registry_upload_splits(ngx_http_registry_job_t *job)
+{
+    size_t        len = 0;
+    ngx_chain_t  *cl;
+
+    for (cl = job->in; cl; cl = cl->next) {
+        len += cl->buf->last - cl->buf->pos;
+    }
+
+    return job->opened && len >= NGX_HTTP_REGISTRY_LEG;
 }
 
 
@@ -355,19 +461,13 @@ static ngx_int_t
 ngx_http_registry_upload_swap(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ngx_http_request_body_t       *rb = r->request_body;
-    ngx_http_registry_loc_conf_t  *rlcf;
+    ngx_http_request_body_t  *rb = r->request_body;
 
     if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    /* the first one is nginx's own, and small */
-
-    ctx->in_flight = (size_t) (rb->buf->end - rb->buf->start)
-                     >= rlcf->upload_buffer ? rb->buf : NULL;
+    ctx->in_flight = rb->buf;
     rb->buf = ctx->spare;
     ctx->spare = NULL;
 
@@ -521,20 +621,42 @@ ngx_http_registry_upload_headers(ngx_http_request_t *r,
 void
 ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
 {
-    reg_error_t  err = REG_ERROR_INIT;
-
-    if (ngx_http_registry_leg_open(job) == 0
+    if (job->error.code == REG_OK
+        && ngx_http_registry_leg_open(job) == 0
         && ngx_http_registry_leg_append(job) == 0)
     {
         (void) ngx_http_registry_leg_end(job);      /* job->error says */
     }
 
-    if (job->error.code == REG_OK) {
-        return;
-    }
+    /* what is hashed meanwhile must come to its end first */
 
-    /* a failed session waits for its next request; one of a single POST is
-     * known to nobody */
+    if (job->error.code != REG_OK && !job->split) {
+        ngx_http_registry_leg_fail(job);
+    }
+}
+
+
+void
+ngx_http_registry_upload_hash(ngx_http_registry_job_t *job)
+{
+    size_t        n;
+    reg_str_t     parts[NGX_HTTP_REGISTRY_PARTS];
+    ngx_chain_t  *cl = job->in;
+
+    while (cl) {
+        cl = ngx_http_registry_leg_parts(cl, parts, &n);
+        reg_upload_hash(&job->upload, parts, n);
+    }
+}
+
+
+/* A failed session waits for its next request; one of a single POST is known
+ * to nobody. */
+
+static void
+ngx_http_registry_leg_fail(ngx_http_registry_job_t *job)
+{
+    reg_error_t  err = REG_ERROR_INIT;
 
     if (job->upload.fd != -1) {
 
@@ -600,27 +722,38 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 }
 
 
+/* Takes a few bufs of a chain; returns the rest of it. */
+
+static ngx_chain_t *
+ngx_http_registry_leg_parts(ngx_chain_t *cl, reg_str_t *parts, size_t *n)
+{
+    for (*n = 0; cl && *n < NGX_HTTP_REGISTRY_PARTS; cl = cl->next) {
+        parts[*n].data = (const char *) cl->buf->pos;
+        parts[(*n)++].len = cl->buf->last - cl->buf->pos;
+    }
+
+    return cl;
+}
+
+
 static int
 ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
 {
-    size_t        n, len;
+    size_t        i, n, len;
     reg_str_t     parts[NGX_HTTP_REGISTRY_PARTS];
     ngx_chain_t  *cl = job->in;
 
+    if (cl && cl->buf->in_file) {
+        return reg_error_set(&job->error, REG_UNKNOWN,
+                             "another module of nginx has read the body "
+                             "(mirror_request_body?): it must not");
+    }
+
     while (cl) {
-        len = 0;
+        cl = ngx_http_registry_leg_parts(cl, parts, &n);
 
-        for (n = 0; cl && n < NGX_HTTP_REGISTRY_PARTS; cl = cl->next) {
-            if (cl->buf->in_file) {
-                return reg_error_set(&job->error, REG_UNKNOWN,
-                                     "another module of nginx has read the "
-                                     "body (mirror_request_body?): it must "
-                                     "not");
-            }
-
-            parts[n].data = (const char *) cl->buf->pos;
-            parts[n].len = cl->buf->last - cl->buf->pos;
-            len += parts[n++].len;
+        for (len = 0, i = 0; i < n; i++) {
+            len += parts[i].len;
         }
 
         if (job->has_range
@@ -630,7 +763,10 @@ ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
                                  "the chunk is longer than its Content-Range");
         }
 
-        if (reg_upload_append(&job->upload, parts, n, &job->error) == -1) {
+        if ((job->split ? reg_upload_write(&job->upload, parts, n, &job->error)
+                        : reg_upload_append(&job->upload, parts, n,
+                                            &job->error)) == -1)
+        {
             return -1;
         }
     }

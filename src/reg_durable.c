@@ -198,7 +198,7 @@ reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
     reg_error_t *err)
 {
     reg_path_t  path = *dir;
-    size_t      depth = 0;
+    size_t      depth = 0, steps = 0;
     int         fd;
 
     fd = reg_durable_open_dir(store, dir->text);
@@ -208,8 +208,13 @@ reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
                                              dir->text);
     }
 
-    /* upwards to what exists, then down again */
+    /* upwards to what exists, then down again; a link that leads nowhere both
+     * exists and does not */
     for ( ;; ) {
+        if (steps++ == REG_PATH_MAX) {
+            return reg_error_sys(err, EIO, REG_UNKNOWN, "mkdir", dir->text);
+        }
+
         if (store->sys->mkdir(path.text, REG_DURABLE_DIR_MODE) == 0
             || errno == EEXIST)
         {
@@ -334,12 +339,19 @@ reg_durable_writev(reg_store_t *store, int fd, const reg_str_t *parts,
 
         ssize_t  rc = store->sys->pwritev(fd, iov, (int) n, (off_t) offset);
 
-        /* what it did not do, and why, comes out below */
-        done = rc > 0 ? (size_t) rc : 0;
+        if (rc == -1 && errno != EINTR) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "write", path);
+        }
+
+        done = rc > 0 ? (size_t) rc : 0;     /* the rest follows */
     }
 
     for (size_t i = 0; i < n; i++) {
         size_t  skip = done < parts[i].len ? done : parts[i].len;
+
+        if (parts[i].len == 0) {
+            continue;
+        }
 
         if (reg_durable_write(store, fd, parts[i].data + skip,
                               parts[i].len - skip, offset + (int64_t) skip,
@@ -808,6 +820,30 @@ reg_durable_discard(const reg_path_t *dir)
 }
 
 
+static int
+reg_durable_rename_to_tmp(reg_store_t *store, const reg_path_t *dir,
+    const reg_path_t *tmp, reg_error_code_t missing, reg_error_t *err)
+{
+    reg_path_t  parent = *tmp;
+
+    if (store->sys->rename(dir->text, tmp->text) == 0) {
+        return 0;
+    }
+
+    reg_path_parent(&parent);
+
+    /* it may be _tmp that is missing */
+    if (errno == ENOENT
+        && (reg_durable_mkdir(store, &parent, err) == -1
+            || store->sys->rename(dir->text, tmp->text) == 0))
+    {
+        return err->code == REG_OK ? 0 : -1;
+    }
+
+    return reg_error_sys(err, errno, missing, "rename", dir->text);
+}
+
+
 int
 reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err)
@@ -827,8 +863,7 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
         return reg_error_sys(err, errno, missing, "open", parent.text);
     }
 
-    if (store->sys->rename(dir->text, tmp.text) == -1) {
-        (void) reg_error_sys(err, errno, missing, "rename", dir->text);
+    if (reg_durable_rename_to_tmp(store, dir, &tmp, missing, err) == -1) {
         (void) close(fd);
         return -1;
     }

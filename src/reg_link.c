@@ -21,9 +21,10 @@ int
 reg_link_read(const reg_path_t *path, reg_digest_t *d,
     reg_error_code_t missing, reg_error_t *err)
 {
-    char     text[REG_DIGEST_SIZE];
-    ssize_t  n;
-    int      fd, sys;
+    char         text[REG_DIGEST_SIZE];
+    struct stat  st;
+    ssize_t      n;
+    int          fd, sys;
 
     /* O_NONBLOCK: a FIFO must not hold us; it reads as empty */
     fd = open(path->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -32,16 +33,16 @@ reg_link_read(const reg_path_t *path, reg_digest_t *d,
         return reg_error_sys(err, errno, missing, "open", path->text);
     }
 
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+        (void) close(fd);               /* nothing was read */
+        return reg_link_odd(err, missing, "not a regular file:", path->text);
+    }
+
     n = read(fd, text, sizeof(text));
     sys = errno;
     (void) close(fd);                   /* was only read */
 
     if (n == -1) {
-        if (sys == EISDIR || sys == EAGAIN || sys == EINVAL) {
-            return reg_link_odd(err, missing, "not a regular file:",
-                                path->text);
-        }
-
         return reg_error_sys(err, sys, missing, "read", path->text);
     }
 

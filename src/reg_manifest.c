@@ -31,6 +31,12 @@ reg_manifest_scan(reg_str_t body, reg_error_t *err)
     size_t  depth = 0, values = 0;
     bool    quoted = false;
 
+    /* jansson takes one for the end of a number */
+    if (body.len > 0 && memchr(body.data, '\0', body.len) != NULL) {
+        return reg_error_set(err, REG_MANIFEST_INVALID,
+                             "not JSON: there is a NUL byte in it");
+    }
+
     for (size_t i = 0; i < body.len; i++) {
         char  c = body.data[i];
 

@@ -273,12 +273,28 @@ reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
 }
 
 
+static int
+reg_upload_check(const char *uuid, reg_error_t *err)
+{
+    if (reg_uuid_valid(reg_str_from(uuid))) {
+        return 0;
+    }
+
+    (void) reg_error_set(err, REG_BLOB_UPLOAD_UNKNOWN, NULL);
+    return reg_upload_unknown(uuid, err);
+}
+
+
 int
 reg_upload_stat(reg_store_t *store, const reg_name_t *name, const char *uuid,
     int64_t *offset, reg_error_t *err)
 {
     reg_path_t   path;
     struct stat  st;
+
+    if (reg_upload_check(uuid, err) == -1) {
+        return -1;
+    }
 
     reg_layout_upload(&path, &store->v2, name, uuid);
     reg_path_add(&path, "data");
@@ -366,6 +382,24 @@ reg_upload_lock(reg_upload_t *up, reg_error_t *err)
 }
 
 
+/* Makes the running digest cover [0, offset): from the best saved state, and
+ * by reading what that does not cover. */
+static int
+reg_upload_catch_up(reg_upload_t *up, reg_error_t *err)
+{
+    reg_alg_t  alg = up->hash.alg;
+
+    if (reg_hash_length(&up->hash) == up->offset) {
+        return 0;
+    }
+
+    (void) reg_upload_state_best(&up->hash, &up->dir, alg, up->offset);
+
+    return reg_upload_rehash(&up->hash, up->fd, reg_hash_length(&up->hash),
+                             up->offset, &up->dir, err);
+}
+
+
 static int
 reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
     reg_error_t *err)
@@ -385,12 +419,7 @@ reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
     up->saved = reg_hash_length(&up->hash);
     up->synced = up->offset;
 
-    if (up->saved == up->offset) {
-        return 0;
-    }
-
-    return reg_upload_rehash(&up->hash, up->fd, up->saved, up->offset,
-                             &up->dir, err);
+    return reg_upload_catch_up(up, err);
 }
 
 
@@ -402,9 +431,8 @@ reg_upload_open(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
     up->name = *name;
     up->fd = -1;
 
-    if (!reg_uuid_valid(reg_str_from(uuid))) {
-        (void) reg_error_set(err, REG_BLOB_UPLOAD_UNKNOWN, NULL);
-        return reg_upload_unknown(uuid, err);
+    if (reg_upload_check(uuid, err) == -1) {
+        return -1;
     }
 
     (void) reg_str_copy(up->uuid, sizeof(up->uuid), reg_str_from(uuid));
@@ -446,7 +474,7 @@ reg_upload_write_back(reg_upload_t *up)
 
 
 int
-reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
+reg_upload_write(reg_upload_t *up, const reg_str_t *parts, size_t n,
     reg_error_t *err)
 {
     reg_error_t  quiet = REG_ERROR_INIT;
@@ -454,13 +482,12 @@ reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
     if (reg_durable_writev(up->store, up->fd, parts, n, up->offset,
                            up->dir.text, err) == -1)
     {
-        /* what was written in part was not hashed, so it does not count */
+        /* what was written in part does not count */
         (void) reg_upload_rewind(up, up->offset, &quiet);
         return -1;
     }
 
     for (size_t i = 0; i < n; i++) {
-        reg_hash_update(&up->hash, parts[i].data, parts[i].len);
         up->offset += (int64_t) parts[i].len;
     }
 
@@ -470,20 +497,72 @@ reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
 }
 
 
+void
+reg_upload_hash(reg_upload_t *up, const reg_str_t *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        reg_hash_update(&up->hash, parts[i].data, parts[i].len);
+    }
+}
+
+
+int
+reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
+    reg_error_t *err)
+{
+    if (reg_upload_catch_up(up, err) == -1
+        || reg_upload_write(up, parts, n, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_upload_hash(up, parts, n);
+
+    return 0;
+}
+
+
 int
 reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 {
     if (ftruncate(up->fd, (off_t) offset) == -1) {
-        up->saved = up->offset;     /* nothing to save: hashed at next open */
         return reg_error_sys(err, errno, REG_UNKNOWN, "truncate",
                              up->dir.text);
     }
 
-    if (offset != up->offset) {
-        up->offset = offset;
-        up->saved = offset;         /* the same: the hash went too far */
+    up->offset = offset;
+
+    if (up->synced > offset) {
+        up->synced = offset;
     }
 
+    return 0;
+}
+
+
+static int
+reg_upload_save(reg_upload_t *up, reg_error_t *err)
+{
+    reg_path_t  old;
+
+    if (reg_upload_catch_up(up, err) == -1) {
+        return -1;
+    }
+
+    if (up->store->sys->fsync(up->fd) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "fsync", up->dir.text);
+    }
+
+    if (reg_upload_state_save(up->store, &up->dir, &up->hash, err) == -1) {
+        return -1;
+    }
+
+    if (up->saved > 0) {
+        reg_upload_state_path(&old, &up->dir, up->hash.alg, up->saved);
+        (void) up->store->sys->unlink(old.text);    /* merely old */
+    }
+
+    up->saved = up->offset;
     return 0;
 }
 
@@ -491,24 +570,11 @@ reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 int
 reg_upload_suspend(reg_upload_t *up, reg_error_t *err)
 {
-    reg_path_t  old;
-
-    if (up->offset != up->saved) {
-        if (reg_upload_state_save(up->store, &up->dir, &up->hash, err) == -1) {
-            reg_upload_close(up);
-            return -1;
-        }
-
-        if (up->saved > 0) {
-            reg_upload_state_path(&old, &up->dir, up->hash.alg, up->saved);
-            (void) up->store->sys->unlink(old.text);    /* merely old */
-        }
-
-        up->saved = up->offset;
-    }
+    int  rc = up->offset == up->saved ? 0 : reg_upload_save(up, err);
 
     reg_upload_close(up);
-    return 0;
+
+    return rc;
 }
 
 
@@ -517,6 +583,10 @@ reg_upload_verify(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 {
     reg_hash_t    other;
     reg_digest_t  got;
+
+    if (reg_upload_catch_up(up, err) == -1) {
+        return -1;
+    }
 
     reg_hash_digest(&up->hash, &got);
 

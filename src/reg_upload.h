@@ -46,7 +46,8 @@ typedef struct {
     int64_t       offset;           /* bytes that have arrived */
     int64_t       saved;            /* offset of the newest saved state */
     int64_t       synced;           /* write-back was started up to here */
-    reg_hash_t    hash;             /* covers [0, offset) */
+    reg_hash_t    hash;             /* covers [0, offset), unless a failure
+                                       left it elsewhere */
 } reg_upload_t;
 
 #define REG_UPLOAD_INIT  { .fd = -1 }
@@ -72,10 +73,19 @@ int reg_upload_open(reg_upload_t *up, reg_store_t *store,
 int reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
     reg_error_t *err);
 
+/* The two halves of append, for who runs them side by side: the one touches
+ * the file and the offset, the other the running digest, and nothing else.
+ * Both must be done, with the same parts, before anything else is. */
+int reg_upload_write(reg_upload_t *up, const reg_str_t *parts, size_t n,
+    reg_error_t *err);
+void reg_upload_hash(reg_upload_t *up, const reg_str_t *parts, size_t n);
+
 /* Takes back what was appended after offset. */
 int reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err);
 
-/* Saves the digest's state for the next request and unlocks. */
+/* Saves the digest's state for the next request and unlocks.  The data is
+ * synced first: a power cut that kept the state and lost the data would make
+ * the state lie. */
 int reg_upload_suspend(reg_upload_t *up, reg_error_t *err);
 
 /* Verifies the digest, makes the blob and NAME's link durable, and removes the
