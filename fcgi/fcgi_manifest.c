@@ -509,7 +509,7 @@ fcgi_manifest_refer(const fcgi_service_t *service, const reg_name_t *name,
                             reg_buf_str(&descriptor), err) == 0)
     {
         rc = reg_referrers_add(service->store, name, &m->subject, &ref, 1,
-                               err);
+                               err) == -1 ? -1 : 0;
     }
 
     reg_buf_free(&ref.line);

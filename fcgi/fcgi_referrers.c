@@ -1,9 +1,9 @@
 #include "fcgi_referrers.h"
 
+#include "reg_index.h"
 #include "reg_manifest.h"
 #include "reg_page.h"
 #include "reg_query.h"
-#include "reg_referrers.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
 
@@ -24,59 +24,31 @@ typedef struct {
 /* ---- what older clients left under a tag --------------------------------- */
 
 
-typedef struct {
-    const reg_manifest_t  *index;
-    bool                  *known;
-} fcgi_referrers_known_t;
-
-
-static int
-fcgi_referrers_known_one(void *ctx, const reg_referrers_item_t *item)
-{
-    fcgi_referrers_known_t  *k = ctx;
-
-    for (size_t i = 0; i < k->index->nrefs; i++) {
-        if (reg_str_eq(reg_digest_str(&k->index->refs[i].digest),
-                       item->digest))
-        {
-            k->known[i] = true;
-        }
-    }
-
-    return 0;
-}
-
-
 /* Adds one manifest to the index if it is a referrer of subject. */
 static int
 fcgi_referrers_adopt_one(const fcgi_service_t *service, const reg_name_t *name,
-    const reg_digest_t *subject, const reg_digest_t *digest, reg_error_t *err)
+    const reg_digest_t *subject, reg_str_t text, reg_error_t *err)
 {
     int             rc = 0;
-    reg_buf_t       body = REG_BUF_INIT, descriptor = REG_BUF_INIT;
     reg_error_t     odd = REG_ERROR_INIT;
-    reg_manifest_t  m = REG_MANIFEST_INIT;
-    reg_referrer_t  ref = { .line = REG_BUF_INIT };
+    reg_digest_t    digest, its;
+    reg_referrer_t  ref;
 
     /* what is not there or is no manifest, is no referrer */
-    if (reg_revision_read(service->store, name, digest, &body, &odd) == 0
-        && reg_manifest_parse(&m, reg_buf_str(&body), REG_STR_NULL, &odd) == 0
-        && m.has_subject && reg_digest_eq(&m.subject, subject))
+    if (reg_digest_parse(&digest, text) == -1
+        || reg_index_read(service->store, name, &digest, &its, &ref, &odd)
+           != 1)
     {
-        reg_manifest_descriptor(&m, digest, &descriptor);
+        return 0;
+    }
 
-        rc = reg_referrer_format(&ref, digest, reg_buf_str(&m.artifact_type),
-                                 reg_buf_str(&descriptor), err) == -1
-             ? -1 : reg_referrers_add(service->store, name, subject, &ref, 1,
-                                      err);
+    if (reg_digest_eq(&its, subject)) {
+        rc = reg_referrers_add(service->store, name, subject, &ref, 1, err);
     }
 
     reg_buf_free(&ref.line);
-    reg_buf_free(&descriptor);
-    reg_buf_free(&body);
-    reg_manifest_free(&m);
 
-    return rc;
+    return rc == -1 ? -1 : 0;
 }
 
 
@@ -85,25 +57,28 @@ fcgi_referrers_adopt_index(const fcgi_service_t *service,
     const reg_name_t *name, const reg_digest_t *subject,
     const reg_manifest_t *index, reg_error_t *err)
 {
-    fcgi_referrers_known_t  k = { index, NULL };
-    int                     rc;
+    int                    rc;
+    size_t                 n = index->nrefs;
+    reg_referrers_mark_t  *marks = calloc(n + 1, sizeof(*marks));
 
-    k.known = calloc(index->nrefs + 1, sizeof(bool));
-    if (k.known == NULL) {
+    if (marks == NULL) {
         return reg_error_set(err, REG_UNKNOWN, "out of memory");
     }
 
-    rc = reg_referrers_list(service->store, name, subject, REG_STR_NULL,
-                            fcgi_referrers_known_one, &k, err);
+    for (size_t i = 0; i < n; i++) {
+        marks[i].digest = reg_digest_str(&index->refs[i].digest);
+    }
 
-    for (size_t i = 0; rc == 0 && i < index->nrefs; i++) {
-        if (!k.known[i]) {
+    rc = reg_referrers_mark(service->store, name, subject, marks, n, err);
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (!marks[i].known) {
             rc = fcgi_referrers_adopt_one(service, name, subject,
-                                          &index->refs[i].digest, err);
+                                          marks[i].digest, err);
         }
     }
 
-    free(k.known);
+    free(marks);
     return rc;
 }
 

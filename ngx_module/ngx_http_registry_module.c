@@ -1,7 +1,7 @@
 #include "ngx_http_registry_module.h"
 
 
-#define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (1024 * 1024)
+#define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (2 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_MIN_FREE       (64 * 1024 * 1024)
 
 

@@ -67,6 +67,10 @@ static int ngx_http_registry_leg_append(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
 
 
+/* under way in this process; of its event loop only */
+static ngx_uint_t  ngx_http_registry_uploads;
+
+
 ngx_int_t
 ngx_http_registry_upload_take(ngx_http_request_t *r,
     const reg_target_t *target)
@@ -101,6 +105,8 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
 
     cln->handler = ngx_http_registry_upload_cleanup;
     cln->data = ctx;
+
+    ngx_http_registry_uploads++;
 
     r->content_handler = ngx_http_registry_upload_handler;
 
@@ -231,6 +237,8 @@ static void
 ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_ctx_t *ctx = data;
+
+    ngx_http_registry_uploads--;
 
     ngx_http_registry_task_release(ctx->job, ctx->thread_pool);
 }
@@ -422,7 +430,8 @@ ngx_http_registry_upload_fill(ngx_http_request_t *r,
 }
 
 
-/* Whether a leg is worth two threads, one that writes and one that hashes.
+/* Whether a leg is worth two threads, one that writes and one that hashes: for
+ * a single large upload.  Several at a time keep the processors busy as it is.
  * The first leg opens the session, the last one ends it: these are whole. */
 
 static ngx_uint_t
@@ -431,11 +440,15 @@ ngx_http_registry_upload_splits(ngx_http_registry_job_t *job)
     size_t        len = 0;
     ngx_chain_t  *cl;
 
+    if (!job->opened || ngx_http_registry_uploads > 1) {
+        return 0;
+    }
+
     for (cl = job->in; cl; cl = cl->next) {
         len += cl->buf->last - cl->buf->pos;
     }
 
-    return job->opened && len >= NGX_HTTP_REGISTRY_LEG;
+    return len >= NGX_HTTP_REGISTRY_LEG;
 }
 
 

@@ -193,6 +193,16 @@ reg_layout_tag_index(reg_path_t *p, const reg_path_t *v2,
 
 
 void
+reg_layout_subjects(reg_path_t *p, const reg_path_t *v2,
+    const reg_name_t *name, reg_alg_t alg)
+{
+    reg_layout_repository(p, v2, name);
+    reg_path_add(p, "_referrers");
+    reg_path_add(p, reg_alg_name(alg));
+}
+
+
+void
 reg_layout_referrers(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name, const reg_digest_t *subject)
 {

@@ -69,6 +69,8 @@ void reg_layout_tag_index(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name, const reg_tag_t *tag,
     const reg_digest_t *d);                               /* …/link */
 
+void reg_layout_subjects(reg_path_t *p, const reg_path_t *v2,
+    const reg_name_t *name, reg_alg_t alg);               /* …/ALG */
 void reg_layout_referrers(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name, const reg_digest_t *subject);
 void reg_layout_uploads(reg_path_t *p, const reg_path_t *v2,

@@ -23,16 +23,18 @@ reg_names_order(const void *a, const void *b)
 
 
 static bool
-reg_names_is_dir(DIR *dir, const struct dirent *entry)
+reg_names_is(DIR *dir, const struct dirent *entry, reg_names_kind_t kind)
 {
+    unsigned     type = entry->d_type;
     struct stat  st;
 
-    if (entry->d_type != DT_UNKNOWN) {
-        return entry->d_type == DT_DIR;
+    if (type == DT_UNKNOWN
+        && fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+        type = IFTODT(st.st_mode);
     }
 
-    return fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-           && S_ISDIR(st.st_mode);
+    return type == (kind == REG_NAMES_FILES ? DT_REG : DT_DIR);
 }
 
 
@@ -45,7 +47,7 @@ reg_names_collect(reg_names_t *names, DIR *dir, reg_names_kind_t kind)
     while (errno = 0, (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] == '.'
             || (entry->d_name[0] == '_' && kind == REG_NAMES_PARTS)
-            || !reg_names_is_dir(dir, entry))
+            || !reg_names_is(dir, entry, kind))
         {
             continue;
         }

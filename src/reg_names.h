@@ -21,7 +21,8 @@
 
 typedef enum {
     REG_NAMES_PARTS,        /* directories, none that begin with '_' */
-    REG_NAMES_TAGS          /* directories */
+    REG_NAMES_TAGS,         /* directories */
+    REG_NAMES_FILES         /* regular files */
 } reg_names_kind_t;
 
 typedef struct {
@@ -33,7 +34,7 @@ typedef struct {
 #define REG_NAMES_INIT  { 0, NULL, REG_BUF_INIT }
 
 
-/* Only directories; symbolic links are none.  -1 with the missing code if the
+/* Symbolic links are neither directories nor files.  -1 with the missing code if the
  * directory is not there. */
 int reg_names_read(reg_names_t *names, const char *path,
     reg_names_kind_t kind, reg_error_code_t missing, reg_error_t *err);

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "reg_durable.h"
-#include "reg_revision.h"
+#include "reg_link.h"
+#include "reg_names.h"
 
 
 #define REG_REFERRERS_CHUNK  (64 * 1024)
@@ -114,26 +115,86 @@ out:
 }
 
 
-static bool
-reg_referrers_exists(reg_store_t *store, const reg_name_t *name,
-    reg_str_t digest)
+/* The same for a subject's file; one that is not there has no lines. */
+static int
+reg_referrers_read(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_referrers_line_pt each, void *ctx,
+    reg_error_t *err)
 {
-    reg_digest_t  d;
-    reg_error_t   quiet = REG_ERROR_INIT;
+    reg_path_t  path;
+    int         fd, rc;
 
-    return reg_digest_parse(&d, digest) == 0
-           && reg_revision_require(store, name, &d, &quiet) == 0;
+    reg_layout_referrers(&path, &store->v2, name, subject);
+    fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+               ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                   path.text);
+    }
+
+    rc = reg_referrers_scan(fd, each, ctx, &path, err);
+    (void) close(fd);                   /* was only read */
+
+    return rc;
+}
+
+
+/* The directories of a repository's manifests, so that whether one exists
+ * costs one fstatat, however long the path is. */
+typedef struct {
+    int  fd[REG_ALGS];
+} reg_referrers_dirs_t;
+
+
+static void
+reg_referrers_dirs_open(reg_referrers_dirs_t *dirs, reg_store_t *store,
+    const reg_name_t *name)
+{
+    reg_path_t  path;
+
+    for (int alg = 0; alg < REG_ALGS; alg++) {
+        reg_layout_revisions(&path, &store->v2, name, (reg_alg_t) alg);
+        dirs->fd[alg] = open(path.text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+}
+
+
+static void
+reg_referrers_dirs_close(reg_referrers_dirs_t *dirs)
+{
+    for (int alg = 0; alg < REG_ALGS; alg++) {
+        if (dirs->fd[alg] != -1) {
+            (void) close(dirs->fd[alg]);         /* nothing was written */
+        }
+    }
+}
+
+
+static bool
+reg_referrers_exists(const reg_referrers_dirs_t *dirs, reg_str_t digest)
+{
+    char          link[REG_DIGEST_SIZE + sizeof("/link")];
+    reg_digest_t  d;
+
+    if (reg_digest_parse(&d, digest) == -1 || dirs->fd[d.alg] == -1) {
+        return false;
+    }
+
+    /* fits */
+    (void) snprintf(link, sizeof(link), "%s/link", reg_digest_hex(&d));
+
+    return reg_link_looks_like(dirs->fd[d.alg], link, &d);
 }
 
 
 typedef struct {
-    reg_store_t         *store;
-    const reg_name_t    *name;
-    reg_str_t            after;
-    bool                 passed;       /* `after` has been seen */
-    int                (*item)(void *ctx,
-                               const reg_referrers_item_t *referrer);
-    void                *ctx;
+    reg_referrers_dirs_t   dirs;
+    reg_str_t              after;
+    bool                   passed;     /* `after` has been seen */
+    int                  (*item)(void *ctx,
+                                 const reg_referrers_item_t *referrer);
+    void                  *ctx;
 } reg_referrers_walk_t;
 
 
@@ -150,7 +211,7 @@ reg_referrers_walk_one(void *data, reg_str_t line,
         return 0;
     }
 
-    return reg_referrers_exists(w->store, w->name, item->digest)
+    return reg_referrers_exists(&w->dirs, item->digest)
            ? w->item(w->ctx, item) : 0;
 }
 
@@ -161,24 +222,68 @@ reg_referrers_list(reg_store_t *store, const reg_name_t *name,
     int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
     reg_error_t *err)
 {
-    reg_referrers_walk_t  w = { store, name, after, after.len == 0, item,
-                                ctx };
-    reg_path_t            path;
-    int                   fd, rc;
+    reg_referrers_walk_t  w = {
+        .after = after, .passed = after.len == 0, .item = item, .ctx = ctx
+    };
+    int                   rc;
 
-    reg_layout_referrers(&path, &store->v2, name, subject);
-    fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd == -1) {
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
-               ? 0                                          /* there are none */
-               : reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
-    }
-
-    rc = reg_referrers_scan(fd, reg_referrers_walk_one, &w, &path, err);
-    (void) close(fd);                   /* was only read */
+    reg_referrers_dirs_open(&w.dirs, store, name);
+    rc = reg_referrers_read(store, name, subject, reg_referrers_walk_one, &w,
+                            err);
+    reg_referrers_dirs_close(&w.dirs);
 
     return rc;
+}
+
+
+static int
+reg_referrers_mark_order(const void *a, const void *b)
+{
+    return reg_names_compare(((const reg_referrers_mark_t *) a)->digest,
+                             ((const reg_referrers_mark_t *) b)->digest);
+}
+
+
+typedef struct {
+    reg_referrers_mark_t  *list;        /* sorted */
+    size_t                 n;
+} reg_referrers_marks_t;
+
+
+static int
+reg_referrers_mark_one(void *data, reg_str_t line,
+    const reg_referrers_item_t *item)
+{
+    reg_referrers_marks_t  *marks = data;
+    reg_referrers_mark_t    key = { item->digest, false }, *found;
+
+    (void) line;                        /* its parts are in item */
+
+    found = bsearch(&key, marks->list, marks->n, sizeof(key),
+                    reg_referrers_mark_order);
+    if (found != NULL) {
+        found->known = true;
+    }
+
+    return 0;
+}
+
+
+int
+reg_referrers_mark(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_referrers_mark_t *marks, size_t n,
+    reg_error_t *err)
+{
+    reg_referrers_marks_t  m = { marks, n };
+
+    if (n == 0) {
+        return 0;
+    }
+
+    qsort(marks, n, sizeof(*marks), reg_referrers_mark_order);
+
+    return reg_referrers_read(store, name, subject, reg_referrers_mark_one,
+                              &m, err);
 }
 
 
@@ -228,79 +333,104 @@ reg_referrers_lock(reg_store_t *store, const reg_path_t *path,
 }
 
 
-typedef struct {
-    const reg_referrer_t  *refs;
-    size_t                 n;
-    bool                  *known;
-} reg_referrers_known_t;
-
-
 static int
-reg_referrers_known_one(void *data, reg_str_t line,
-    const reg_referrers_item_t *item)
+reg_referrers_line_order(const void *a, const void *b)
 {
-    reg_referrers_known_t  *k = data;
+    const reg_referrer_t *const  *x = a;
+    const reg_referrer_t *const  *y = b;
 
-    (void) line;                        /* its parts are in item */
-
-    for (size_t i = 0; i < k->n; i++) {
-        if (reg_str_eq(reg_digest_str(&k->refs[i].digest), item->digest)) {
-            k->known[i] = true;
-        }
-    }
-
-    return 0;
+    return reg_names_compare(reg_digest_str(&(*x)->digest),
+                             reg_digest_str(&(*y)->digest));
 }
 
 
-/* Appends the lines that the locked file does not have. */
+/* Collects the lines that the locked file does not have: how many, or -1. */
+static int
+reg_referrers_missing(int fd, const reg_path_t *path,
+    const reg_referrer_t *refs, size_t n, reg_buf_t *lines, reg_error_t *err)
+{
+    const reg_referrer_t  **order = calloc(n, sizeof(*order));
+    reg_referrers_marks_t   marks = { calloc(n, sizeof(*marks.list)), n };
+    int                     added = -1;
+
+    if (order == NULL || marks.list == NULL) {
+        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
+        goto out;
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        order[i] = &refs[i];
+    }
+
+    /* so that a long list and a long file do not multiply */
+    qsort(order, n, sizeof(*order), reg_referrers_line_order);
+
+    for (size_t i = 0; i < n; i++) {
+        marks.list[i].digest = reg_digest_str(&order[i]->digest);
+    }
+
+    if (reg_referrers_scan(fd, reg_referrers_mark_one, &marks, path, err)
+        == -1)
+    {
+        goto out;
+    }
+
+    added = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!marks.list[i].known) {
+            reg_buf_putstr(lines, reg_buf_str(&order[i]->line));
+            added++;
+        }
+    }
+
+out:
+    free(order);
+    free(marks.list);
+    return added;
+}
+
+
+/* Appends the lines that the locked file does not have: how many, or -1. */
 static int
 reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
     const reg_referrer_t *refs, size_t n, reg_error_t *err)
 {
-    reg_referrers_known_t  k = { refs, n, calloc(n, sizeof(bool)) };
-    reg_buf_t              lines = REG_BUF_INIT;
-    struct stat            st;
-    char                   last = '\n';
-    int                    rc = -1;
-
-    if (k.known == NULL) {
-        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
-    }
-
-    if (reg_referrers_scan(fd, reg_referrers_known_one, &k, path, err) == -1) {
-        goto out;
-    }
+    reg_buf_t    lines = REG_BUF_INIT;
+    struct stat  st;
+    char         last = '\n';
+    int          added = -1;
 
     if (fstat(fd, &st) == -1
         || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
     {
-        (void) reg_error_sys(err, errno, REG_UNKNOWN, "read", path->text);
-        goto out;
+        return reg_error_sys(err, errno, REG_UNKNOWN, "read", path->text);
     }
 
     if (last != '\n') {
         reg_buf_puts(&lines, "\n");     /* ends what a crash cut */
     }
 
-    for (size_t i = 0; i < n; i++) {
-        if (!k.known[i]) {
-            reg_buf_putstr(&lines, reg_buf_str(&refs[i].line));
-        }
-    }
+    added = reg_referrers_missing(fd, path, refs, n, &lines, err);
 
-    if (!reg_buf_ok(&lines)) {
-        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
+    if (added == -1) {
         goto out;
     }
 
-    rc = reg_durable_write(store, fd, lines.data, lines.len, st.st_size,
-                           path->text, err);
+    if (!reg_buf_ok(&lines)) {
+        added = reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
+        goto out;
+    }
+
+    if (reg_durable_write(store, fd, lines.data, lines.len, st.st_size,
+                          path->text, err) == -1)
+    {
+        added = -1;
+    }
 
 out:
-    free(k.known);
     reg_buf_free(&lines);
-    return rc;
+    return added;
 }
 
 
@@ -311,7 +441,11 @@ reg_referrers_add(reg_store_t *store, const reg_name_t *name,
 {
     reg_durable_t  t;
     reg_path_t     path;
-    int            fd, rc = -1;
+    int            fd, added, rc = -1;
+
+    if (n == 0) {
+        return 0;
+    }
 
     reg_durable_init(&t, store);
     reg_layout_referrers(&path, &store->v2, name, subject);
@@ -321,7 +455,8 @@ reg_referrers_add(reg_store_t *store, const reg_name_t *name,
         return -1;
     }
 
-    if (reg_referrers_append(store, fd, &path, refs, n, err) == -1) {
+    added = reg_referrers_append(store, fd, &path, refs, n, err);
+    if (added == -1) {
         goto out;
     }
 
@@ -333,7 +468,7 @@ reg_referrers_add(reg_store_t *store, const reg_name_t *name,
         goto out;
     }
 
-    rc = 0;
+    rc = added;
 
 out:
     reg_durable_free(&t);
@@ -343,10 +478,9 @@ out:
 
 
 typedef struct {
-    reg_store_t       *store;
-    const reg_name_t  *name;
-    reg_buf_t          lines;
-    size_t             gone;
+    reg_referrers_dirs_t  dirs;
+    reg_buf_t             lines;
+    int                   gone;
 } reg_referrers_clean_t;
 
 
@@ -356,7 +490,7 @@ reg_referrers_clean_one(void *data, reg_str_t line,
 {
     reg_referrers_clean_t  *c = data;
 
-    if (!reg_referrers_exists(c->store, c->name, item->digest)) {
+    if (!reg_referrers_exists(&c->dirs, item->digest)) {
         c->gone++;
         return 0;
     }
@@ -368,21 +502,58 @@ reg_referrers_clean_one(void *data, reg_str_t line,
 }
 
 
-int
-reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_error_t *err)
+/* The same for a file that is locked and old enough. */
+static int
+reg_referrers_clean_locked(reg_store_t *store, const reg_name_t *name,
+    const reg_path_t *path, int fd, reg_error_t *err)
 {
-    reg_referrers_clean_t  c = { store, name, REG_BUF_INIT, 0 };
+    reg_referrers_clean_t  c = { .lines = REG_BUF_INIT };
     reg_durable_t          t;
-    reg_path_t             path, stop;
-    struct stat            st;
-    int                    fd, rc = -1;
+    reg_path_t             stop;
+    int                    rc = -1;
 
     reg_durable_init(&t, store);
-    reg_layout_referrers(&path, &store->v2, name, subject);
     reg_layout_repository(&stop, &store->v2, name);
+    reg_referrers_dirs_open(&c.dirs, store, name);
 
-    if (lstat(path.text, &st) == -1) {
+    if (reg_referrers_scan(fd, reg_referrers_clean_one, &c, path, err) == -1) {
+        goto out;
+    }
+
+    if (!reg_buf_ok(&c.lines)) {
+        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "clean", path->text);
+        goto out;
+    }
+
+    if (c.gone == 0
+        || (c.lines.len == 0
+            && reg_durable_unlink(store, path, &stop, REG_UNKNOWN, err) == 0)
+        || (c.lines.len > 0
+            && reg_durable_put(&t, 0, path, reg_buf_str(&c.lines), err) == 0
+            && reg_durable_commit(&t, err) == 0))
+    {
+        rc = c.gone;
+    }
+
+out:
+    reg_durable_free(&t);
+    reg_referrers_dirs_close(&c.dirs);
+    reg_buf_free(&c.lines);
+    return rc;
+}
+
+
+int
+reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, time_t before, reg_error_t *err)
+{
+    reg_path_t   path;
+    struct stat  st;
+    int          fd, rc = 0;
+
+    reg_layout_referrers(&path, &store->v2, name, subject);
+
+    if (lstat(path.text, &st) == -1 || st.st_mtime >= before) {
         return 0;
     }
 
@@ -391,26 +562,11 @@ reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
         return -1;
     }
 
-    if (reg_referrers_scan(fd, reg_referrers_clean_one, &c, &path, err) == -1
-        || !reg_buf_ok(&c.lines))
-    {
-        goto out;
+    /* somebody may have written to it, or made it again, meanwhile */
+    if (fstat(fd, &st) == 0 && st.st_mtime < before) {
+        rc = reg_referrers_clean_locked(store, name, &path, fd, err);
     }
 
-    if (c.gone == 0) {
-        rc = 0;
-
-    } else if (c.lines.len == 0) {
-        rc = reg_durable_unlink(store, &path, &stop, REG_UNKNOWN, err);
-
-    } else if (reg_durable_put(&t, 0, &path, reg_buf_str(&c.lines), err) == 0)
-    {
-        rc = reg_durable_commit(&t, err);
-    }
-
-out:
-    reg_durable_free(&t);
-    reg_buf_free(&c.lines);
     (void) close(fd);                   /* the lock goes with it */
     return rc;
 }

@@ -2,7 +2,7 @@
  * reg_referrers: which manifests of a repository have a given subject.
  *
  * An index of ours beside Distribution's tree, rebuilt from the manifests by
- * reg_referrers_rebuild() (registryctl rebuild-index).  One file for each
+ * reg_index.h (registryctl rebuild-index).  One file for each
  * subject, _referrers/ALG/HEX, so that a page is read from one file however
  * many referrers there are.  A line for each:
  *
@@ -38,12 +38,18 @@ typedef struct {
     reg_str_t     descriptor;    /* JSON */
 } reg_referrers_item_t;
 
+typedef struct {
+    reg_str_t     digest;
+    bool          known;         /* the subject's file has a line for it */
+} reg_referrers_mark_t;
+
 
 /* Makes the line of a referrer.  -1 without memory. */
 int reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
     reg_str_t type, reg_str_t descriptor, reg_error_t *err);
 
-/* Sees to it that the n referrers are in the subject's file, durably. */
+/* Sees to it that the n referrers, no two alike, are in the subject's file,
+ * durably.  How many were not there, or -1. */
 int reg_referrers_add(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *subject, const reg_referrer_t *refs, size_t n,
     reg_error_t *err);
@@ -55,8 +61,15 @@ int reg_referrers_list(reg_store_t *store, const reg_name_t *name,
     int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
     reg_error_t *err);
 
-/* Drops the lines of what is gone from a subject's file. */
+/* Sorts n marks by digest and finds out which of them are known. */
+int reg_referrers_mark(reg_store_t *store, const reg_name_t *name,
+    const reg_digest_t *subject, reg_referrers_mark_t *marks, size_t n,
+    reg_error_t *err);
+
+/* Drops the lines of what is gone from a subject's file, if nobody wrote to it
+ * since `before`: the manifest of a younger line may be about to come.  How
+ * many lines, or -1. */
 int reg_referrers_clean(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_error_t *err);
+    const reg_digest_t *subject, time_t before, reg_error_t *err);
 
 #endif
