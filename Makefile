@@ -47,12 +47,15 @@ ALLL  := $(LHARD) $(SANF) $(LDFLAGS)
 
 LIBS_SRC  := -ljansson -lyaml -lcrypto
 LIBS_FCGI := -lfcgi -lpthread
+LIBS_CTL  := -lpthread
 
 SRC_O  := $(patsubst src/%.c,$B/src/%.o,$(wildcard src/*.c))
 FCGI_O := $(patsubst fcgi/%.c,$B/fcgi/%.o,$(wildcard fcgi/*.c))
+CTL_O  := $(patsubst ctl/%.c,$B/ctl/%.o,$(wildcard ctl/*.c))
 UNITS  := $(patsubst t/unit/%.c,$B/unit/%,$(wildcard t/unit/*.c))
 
 WORKER := $B/registry-fcgi
+CTL    := $B/registryctl
 MODULE := $B/ngx_http_registry_module.so
 
 # V=1 shows the commands
@@ -65,13 +68,13 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all build deps deps-test run test check lint unit bench install \
-        uninstall clean help nginx
+.PHONY: all build deps deps-test run test check lint unit bench conformance \
+        install uninstall clean help nginx
 
 all: build
 
 build: deps
-	@$(MAKE) --no-print-directory -j$$(nproc) $(WORKER) $(MODULE)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(WORKER) $(CTL) $(MODULE)
 
 # ---- what it needs --------------------------------------------------------
 
@@ -100,6 +103,17 @@ $B/libreg.a: $(SRC_O)
 $(WORKER): $(FCGI_O) $B/libreg.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_FCGI) $(LIBS_SRC)
+
+# ---- the operator's program -------------------------------------------------
+
+$B/ctl/%.o: ctl/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLC) -Ictl -c -o $@ $<
+
+$(CTL): $(CTL_O) $B/libreg.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_CTL) $(LIBS_SRC)
 
 # ---- the module -----------------------------------------------------------
 #
@@ -165,11 +179,13 @@ run: build
 
 # ---- testing --------------------------------------------------------------
 
-TESTS ?= t t/clients
+TESTS ?= t t/protocol t/clients
 JOBS  ?= 2
 
 TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
            REGISTRY_FCGI='$(abspath $(WORKER))' REGISTRY_NGINX='$(NGINX)' \
+           REGISTRY_CTL='$(abspath $(CTL))' \
+           CONFORMANCE_DIR='$(abspath $B/conformance)' \
            SAN='$(SAN)' $(if $(filter address,$(SAN)),REGISTRY_PRELOAD='$(shell $(CC) -print-file-name=libasan.so)')
 
 test: build deps-test check
@@ -191,6 +207,11 @@ unit: $(UNITS)
 lint:
 	@sh t/lint.sh '$(CC)' '$(CSTD)'
 
+# the official suite; needs Go and a module proxy
+conformance: build deps-test
+	@$(TEST_ENV) sh t/conformance.sh > /dev/null
+	@$(TEST_ENV) prove -v -It/lib t/conformance.t
+
 bench: build deps-test
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
 
@@ -198,6 +219,7 @@ bench: build deps-test
 
 install: build
 	install -D -m 755 $(WORKER) $(DESTDIR)$(PREFIX)/sbin/registry-fcgi
+	install -D -m 755 $(CTL) $(DESTDIR)$(PREFIX)/bin/registryctl
 	install -D -m 644 $(MODULE) $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so
 	install -D -m 644 conf/registry_params $(DESTDIR)/etc/nginx/registry_params
 	install -D -m 644 conf/nginx-registry.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service
@@ -210,6 +232,7 @@ install: build
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/registry-fcgi \
+	      $(DESTDIR)$(PREFIX)/bin/registryctl \
 	      $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so \
 	      $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service \
 	      $(DESTDIR)/etc/nginx/registry_params \
@@ -221,8 +244,9 @@ clean:
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo "  make deps       installs what is missing (apt; as root or with sudo)"
-	@echo "  make build      the module and the worker, into build/"
+	@echo "  make build      the module, the worker and registryctl, into build/"
 	@echo "  make check      lint and unit tests, under a minute"
+	@echo "  make conformance  the official suite of the specification; needs Go"
 	@echo "  make bench      speed beside nginx's static files and docker-registry"
 	@echo "  make install    PREFIX=/usr DESTDIR="
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
@@ -231,4 +255,4 @@ help:
 	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG (run), SAN=address|thread (build,"
 	@echo "  test), NGINX_SRC NGINX CC (build), TESTS JOBS (test), PEERS BENCH (bench)"
 
--include $(wildcard $B/src/*.d $B/fcgi/*.d $B/unit/*.d)
+-include $(wildcard $B/src/*.d $B/fcgi/*.d $B/ctl/*.d $B/unit/*.d)

@@ -70,7 +70,7 @@ fcgi_master_child(const fcgi_master_t *m, pid_t master)
         _exit(1);                                    /* it is gone already */
     }
 
-    _exit(fcgi_worker_run(m->config, m->listen.fd, m->log));
+    exit(fcgi_worker_run(m->config, m->listen.fd, m->log));
 }
 
 

@@ -1,5 +1,6 @@
 #include "reg_index.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "reg_hash.h"
@@ -224,8 +225,15 @@ static int
 reg_index_take(reg_index_t *index, const reg_digest_t *digest,
     reg_error_t *err)
 {
-    reg_error_t         odd = REG_ERROR_INIT;
+    reg_error_t         odd = REG_ERROR_INIT, gone = REG_ERROR_INIT;
     reg_index_entry_t  *entry;
+
+    /* deleted since the directory was read */
+    if (reg_revision_require(index->store, index->name, digest, &gone) == -1
+        && gone.sys == ENOENT)
+    {
+        return 0;
+    }
 
     if (reg_index_grow(index, err) == -1) {
         return -1;

@@ -254,8 +254,9 @@ reg_manifest_refuse(const reg_manifest_place_t *place, const char *what,
 /* digest and size, which every descriptor must have (image spec,
  * "Descriptors"). */
 static int
-reg_manifest_read_descriptor(const json_t *json, const reg_manifest_place_t *place,
-    reg_manifest_ref_t *ref, reg_error_t *err)
+reg_manifest_read_descriptor(const json_t *json,
+    const reg_manifest_place_t *place, reg_manifest_ref_t *ref,
+    reg_error_t *err)
 {
     const json_t  *size = json_object_get(json, "size");
 
@@ -345,7 +346,9 @@ reg_manifest_refs(reg_manifest_t *m, const json_t *config, const char *field,
 
         m->refs[0].kind = REG_REF_BLOB;
 
-        if (reg_manifest_read_descriptor(config, &place, &m->refs[0], err) == -1) {
+        if (reg_manifest_read_descriptor(config, &place, &m->refs[0], err)
+            == -1)
+        {
             return -1;
         }
 

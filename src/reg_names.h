@@ -34,8 +34,8 @@ typedef struct {
 #define REG_NAMES_INIT  { 0, NULL, REG_BUF_INIT }
 
 
-/* Symbolic links are neither directories nor files.  -1 with the missing code if the
- * directory is not there. */
+/* Symbolic links are neither directories nor files.  -1 with the missing code
+ * if the directory is not there. */
 int reg_names_read(reg_names_t *names, const char *path,
     reg_names_kind_t kind, reg_error_code_t missing, reg_error_t *err);
 

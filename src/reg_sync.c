@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -94,6 +95,26 @@ reg_sync_cheap(reg_store_t *store)
 }
 
 
+/* Before Linux 5.8 syncfs keeps quiet about write-back that failed. */
+static bool
+reg_sync_reports(void)
+{
+    struct utsname  name;
+    int64_t         major, minor;
+    reg_str_t       left;
+
+    if (uname(&name) == -1) {
+        return false;
+    }
+
+    left = reg_str_from(name.release);
+
+    return reg_str_int(reg_str_cut(&left, '.'), INT32_MAX, &major) == 0
+           && reg_str_int(reg_str_cut(&left, '.'), INT32_MAX, &minor) == 0
+           && (major > 5 || (major == 5 && minor >= 8));
+}
+
+
 /* Opens the descriptor that syncfs works on, once: errors are reported to a
  * descriptor for what happened since it was opened.  The lock is held. */
 static bool
@@ -111,7 +132,7 @@ reg_sync_open(reg_store_t *store)
 
     store->sync_never = true;
 
-    if (statfs(store->v2.text, &fs) == -1
+    if (!reg_sync_reports() || statfs(store->v2.text, &fs) == -1
         || (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC
             && fs.f_type != BTRFS_SUPER_MAGIC))
     {

@@ -185,7 +185,9 @@ reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
                ? -1 : reg_target_ref(t, last, err);
     }
 
-    if (reg_str_eq(word, REG_STR("tags")) && reg_str_eq(last, REG_STR("list"))) {
+    if (reg_str_eq(word, REG_STR("tags"))
+        && reg_str_eq(last, REG_STR("list")))
+    {
         return reg_target_name(t, REG_TARGET_TAGS, s, err);
     }
 

@@ -20,21 +20,25 @@ done
 
 grep -nE '#include .*(ngx_|fcgi)' src/*.[ch] \
     && complain "src/ knows neither nginx nor FastCGI"
+grep -nE '#include "ctl' src/*.[ch] fcgi/*.[ch] ngx_module/*.[ch] \
+    && complain "only ctl/ includes ctl/"
 
 grep -nE '#include .*(ngx_)' fcgi/*.[ch] && complain "fcgi/ includes nginx"
+grep -nE '#include .*(ngx_|fcgi)' ctl/*.[ch] \
+    && complain "ctl/ includes nothing but src/"
 grep -nE '#include .*(fcgi)' ngx_module/*.[ch] \
     && complain "ngx_module/ includes FastCGI"
 
 # third-party types stay inside a .c
-grep -nE '#include .*(jansson|yaml|hiredis)' src/*.h fcgi/*.h \
+grep -nE '#include .*(jansson|yaml|hiredis)' src/*.h fcgi/*.h ctl/*.h \
     && complain "a header exposes a library"
 
-grep -nE '.{81}' src/*.[ch] fcgi/*.[ch] ngx_module/*.[ch] \
+grep -nE '.{81}' src/*.[ch] fcgi/*.[ch] ctl/*.[ch] ngx_module/*.[ch] \
     && complain "a line is longer than 80 columns"
 
 # renaming and removing are reg_durable's
 grep -nE '\b(rename|unlink|unlinkat|renameat|rmdir)\(' src/*.c fcgi/*.c \
-    ngx_module/*.c | grep -vE '^(src/reg_durable\.c|fcgi/fcgi_listen\.c|fcgi/main\.c)|sys->' \
+    ctl/*.c ngx_module/*.c | grep -vE '^(src/reg_durable\.c|fcgi/fcgi_listen\.c|fcgi/main\.c)|sys->' \
     && complain "only reg_durable renames and removes in the tree"
 
 exit $bad

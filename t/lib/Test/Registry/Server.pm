@@ -247,7 +247,9 @@ sub _certificate {
 
     my $dir = $self->{dir};
     system("openssl req -x509 -newkey rsa:2048 -nodes -days 2"
-        . " -subj /CN=localhost -keyout $dir/key.pem -out $dir/cert.pem"
+        . " -subj /CN=localhost"
+        . " -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+        . " -keyout $dir/key.pem -out $dir/cert.pem"
         . " 2>$dir/openssl.log") == 0 or die "openssl: see $dir/openssl.log\n";
 }
 

@@ -1,0 +1,268 @@
+#include "ctl_rebuild_index.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl_store.h"
+#include "reg_index.h"
+#include "reg_repo.h"
+
+
+#define CTL_REBUILD_INDEX_STEP  100     /* manifests from line to line */
+
+
+typedef struct {
+    const char  *config;
+    const char  *root;
+    bool         json;
+} ctl_rebuild_index_options_t;
+
+typedef struct {
+    reg_store_t        *store;
+    bool                terminal;
+    const char         *name;           /* of the repository under way */
+    int64_t             repositories;
+    int64_t             failed;
+    reg_index_count_t   count;
+} ctl_rebuild_index_t;
+
+
+static const char  ctl_rebuild_index_help[] =
+    "Usage: registryctl rebuild-index [--config FILE | --root DIR] [--json]"
+    " [NAME...]\n\n"
+    "Rebuilds the lists of referrers (signatures, SBOMs and whatever else has"
+    " a\n\"subject\") from the manifests of the repositories NAME, or of all."
+    " The registry\nmay go on serving.\n\n"
+    "  --config FILE  the worker's config.yml, for the place of the tree\n"
+    "  --root DIR     the tree itself\n"
+    "  --json         print the sum as JSON\n"
+    "  --help         print this and exit\n\n"
+    "Exit status: 0 all is well; 1 a repository could not be rebuilt, or a"
+    " manifest\ncould not be read and was left out; 2 wrong usage.\n";
+
+
+/* ---- where it stands ----------------------------------------------------- */
+
+
+/* Takes the line that is rewritten away, so that another can be printed. */
+static void
+ctl_rebuild_index_wipe(const ctl_rebuild_index_t *c)
+{
+    if (c->terminal) {
+        (void) fputs("\r\033[K", stderr);
+    }
+}
+
+
+static void
+ctl_rebuild_index_progress(void *ctx, const reg_index_count_t *count)
+{
+    ctl_rebuild_index_t  *c = ctx;
+
+    if (c->terminal && count->manifests % CTL_REBUILD_INDEX_STEP == 0) {
+        (void) fprintf(stderr, "\r\033[K%lld manifests, in %.60s",
+                       (long long) (c->count.manifests + count->manifests),
+                       c->name);
+    }
+}
+
+
+static void
+ctl_rebuild_index_odd(void *ctx, const reg_digest_t *manifest,
+    const reg_error_t *err)
+{
+    ctl_rebuild_index_t  *c = ctx;
+    char                  about[REG_NAME_MAX + REG_DIGEST_SIZE + 1];
+
+    (void) snprintf(about, sizeof(about), "%s@%s", c->name, manifest->text);
+    ctl_rebuild_index_wipe(c);
+    ctl_store_complain(about, err);
+}
+
+
+/* ---- the work ------------------------------------------------------------ */
+
+
+static void
+ctl_rebuild_index_sum(ctl_rebuild_index_t *c, const reg_index_count_t *count)
+{
+    c->repositories++;
+    c->count.manifests += count->manifests;
+    c->count.referrers += count->referrers;
+    c->count.added += count->added;
+    c->count.dropped += count->dropped;
+    c->count.unreadable += count->unreadable;
+}
+
+
+/* For reg_repo_list(): text is a repository's name.  Goes on after failures. */
+static int
+ctl_rebuild_index_one(void *ctx, reg_str_t text)
+{
+    int                   rc = -1;
+    char                  about[REG_NAME_MAX + 1];
+    reg_name_t            name;
+    reg_error_t           err = REG_ERROR_INIT;
+    reg_index_count_t     count = { 0 };
+    ctl_rebuild_index_t  *c = ctx;
+    reg_index_watch_t     watch = {
+        ctl_rebuild_index_progress, ctl_rebuild_index_odd, c
+    };
+
+    (void) snprintf(about, sizeof(about), "%.*s", REG_STR_ARG(text));
+    c->name = about;
+
+    if (reg_name_parse(&name, text) == -1) {
+        (void) reg_error_set(&err, REG_NAME_INVALID, NULL);
+    } else {
+        rc = reg_index_rebuild(c->store, &name, time(NULL), &watch, &count,
+                               &err);
+    }
+
+    ctl_rebuild_index_sum(c, &count);
+
+    if (rc == -1) {
+        c->failed++;
+        ctl_rebuild_index_wipe(c);
+        ctl_store_complain(about, &err);
+
+    } else if (!c->terminal) {
+        (void) fprintf(stderr, "%s: %lld manifests, %lld referrers,"
+                       " %lld added, %lld dropped\n", about,
+                       (long long) count.manifests,
+                       (long long) count.referrers, (long long) count.added,
+                       (long long) count.dropped);
+    }
+
+    c->name = NULL;
+
+    return 0;
+}
+
+
+static int
+ctl_rebuild_index_print_json(const ctl_rebuild_index_t *c)
+{
+    int      rc = -1;
+    json_t  *sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                             "repositories", (json_int_t) c->repositories,
+                             "manifests", (json_int_t) c->count.manifests,
+                             "referrers", (json_int_t) c->count.referrers,
+                             "added", (json_int_t) c->count.added,
+                             "dropped", (json_int_t) c->count.dropped,
+                             "unreadable", (json_int_t) c->count.unreadable,
+                             "failed", (json_int_t) c->failed);
+
+    if (sum != NULL && json_dumpf(sum, stdout, 0) == 0) {
+        rc = putchar('\n') == EOF ? -1 : 0;
+    }
+
+    json_decref(sum);
+
+    return rc;
+}
+
+
+static int
+ctl_rebuild_index_print(const ctl_rebuild_index_t *c)
+{
+    int  n;
+
+    n = printf("%lld repositories, %lld manifests, %lld of them referrers:"
+               " %lld lines added, %lld dropped\n",
+               (long long) c->repositories, (long long) c->count.manifests,
+               (long long) c->count.referrers, (long long) c->count.added,
+               (long long) c->count.dropped);
+
+    if (n >= 0 && (c->failed > 0 || c->count.unreadable > 0)) {
+        n = printf("NOT DONE: %lld repositories failed, %lld manifests are"
+                   " unreadable\n", (long long) c->failed,
+                   (long long) c->count.unreadable);
+    }
+
+    return n < 0 ? -1 : 0;
+}
+
+
+static ctl_exit_t
+ctl_rebuild_index_run(const ctl_rebuild_index_options_t *o, char **names)
+{
+    int                   rc;
+    static reg_store_t    store;                 /* large */
+    reg_error_t           err = REG_ERROR_INIT;
+    ctl_rebuild_index_t   c = { .store = &store };
+
+    c.terminal = isatty(STDERR_FILENO) == 1;
+
+    if (ctl_store_open(&store, o->config, o->root, &err) == -1) {
+        ctl_store_complain("", &err);
+        return CTL_FAILED;
+    }
+
+    if (*names == NULL
+        && reg_repo_list(&store, REG_STR_NULL, ctl_rebuild_index_one, &c, &err)
+           == -1)
+    {
+        c.failed++;
+        ctl_store_complain("", &err);
+    }
+
+    for ( ; *names != NULL; names++) {
+        (void) ctl_rebuild_index_one(&c, reg_str_from(*names));
+    }
+
+    reg_store_close(&store);
+    ctl_rebuild_index_wipe(&c);
+
+    rc = o->json ? ctl_rebuild_index_print_json(&c)
+                 : ctl_rebuild_index_print(&c);
+
+    return rc == 0 && fflush(stdout) == 0 && c.failed == 0
+           && c.count.unreadable == 0 ? CTL_OK : CTL_FAILED;
+}
+
+
+ctl_exit_t
+ctl_rebuild_index(int argc, char **argv)
+{
+    int                          c;
+    ctl_rebuild_index_options_t  o = { NULL, NULL, false };
+
+    static const struct option   longs[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "root", required_argument, NULL, 'r' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+
+        case 'c':
+            o.config = optarg;
+            break;
+
+        case 'r':
+            o.root = optarg;
+            break;
+
+        case 'j':
+            o.json = true;
+            break;
+
+        case 'h':
+            (void) fputs(ctl_rebuild_index_help, stdout);
+            return CTL_OK;
+
+        default:
+            return CTL_USAGE;                    /* getopt has said why */
+        }
+    }
+
+    return ctl_rebuild_index_run(&o, argv + optind);
+}

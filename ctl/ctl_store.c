@@ -1,0 +1,112 @@
+#include "ctl_store.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "reg_config.h"
+
+
+static void
+ctl_store_warn(void *ctx, const char *message)
+{
+    (void) ctx;
+    (void) fprintf(stderr, "registryctl: %s\n", message);
+}
+
+
+void
+ctl_store_complain(const char *about, const reg_error_t *err)
+{
+    bool  where = err->where[0] != '\0';
+
+    (void) fprintf(stderr, "registryctl: %s%s%s%s%s\n", about,
+                   about[0] != '\0' ? ": " : "",
+                   where ? err->where : reg_error_message(err),
+                   err->sys != 0 ? ": " : "",
+                   err->sys != 0 ? strerror(err->sys) : "");
+}
+
+
+static int
+ctl_store_config(reg_config_t *config, const char *file, const char *root,
+    reg_error_t *err)
+{
+    char  here[PATH_MAX];
+
+    reg_config_init(config);
+
+    if ((file != NULL
+         && reg_config_read(config, file, ctl_store_warn, NULL, err) == -1)
+        || reg_config_environment(config, environ, ctl_store_warn, NULL, err)
+           == -1)
+    {
+        return -1;
+    }
+
+    if (root == NULL) {
+        return 0;
+    }
+
+    if (realpath(root, here) == NULL) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "find", root);
+    }
+
+    return reg_str_copy(config->root, sizeof(config->root),
+                        reg_str_from(here)) == -1
+           ? reg_error_set(err, REG_BAD_REQUEST, "the path %.100s is too long",
+                           here)
+           : 0;
+}
+
+
+static int
+ctl_store_become_owner(const char *path, reg_error_t *err)
+{
+    struct stat  st;
+
+    if (stat(path, &st) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "no registry's tree:",
+                             path);
+    }
+
+    if (geteuid() != 0 || st.st_uid == 0) {
+        return 0;
+    }
+
+    if (setgroups(0, NULL) == -1 || setgid(st.st_gid) == -1
+        || setuid(st.st_uid) == -1)
+    {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "become the owner of",
+                             path);
+    }
+
+    return 0;
+}
+
+
+int
+ctl_store_open(reg_store_t *store, const char *file, const char *root,
+    reg_error_t *err)
+{
+    reg_config_t  config;
+    reg_store_t   look;                          /* for the path */
+
+    if (ctl_store_config(&config, file, root, err) == -1
+        || reg_store_init(&look, reg_str_from(config.root), err) == -1)
+    {
+        return -1;
+    }
+
+    if (ctl_store_become_owner(look.v2.text, err) == -1) {
+        reg_store_close(&look);
+        return -1;
+    }
+
+    reg_store_close(&look);
+
+    return reg_store_open(store, reg_str_from(config.root), err);
+}

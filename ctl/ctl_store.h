@@ -1,0 +1,23 @@
+/*
+ * ctl_store: the tree that a command works on.
+ *
+ * Named by --root, or by a config.yml (--config) as the worker has it, with the
+ * same REGISTRY_… variables.  A tree that is not there is an error, not made.
+ *
+ * A command that root starts goes on as the tree's owner: nginx and the worker
+ * could not write to files of root's.
+ */
+
+#ifndef CTL_STORE_H
+#define CTL_STORE_H
+
+#include "reg_store.h"
+
+/* Either may be NULL.  -1 with err filled. */
+int ctl_store_open(reg_store_t *store, const char *config, const char *root,
+    reg_error_t *err);
+
+/* What is wrong, for a person: "open /path: Permission denied". */
+void ctl_store_complain(const char *about, const reg_error_t *err);
+
+#endif

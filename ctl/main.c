@@ -1,0 +1,73 @@
+/*
+ * registryctl: what an operator does to a registry, by hand or from cron.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl_rebuild_index.h"
+
+
+#ifndef REG_VERSION
+#define REG_VERSION  "0.1.0"
+#endif
+
+
+static const struct {
+    const char      *name;
+    ctl_command_pt   run;
+    const char      *help;
+} main_commands[] = {
+
+    { "rebuild-index", ctl_rebuild_index,
+      "rebuild the lists of referrers from the manifests" },
+};
+
+#define MAIN_COMMANDS  (sizeof(main_commands) / sizeof(main_commands[0]))
+
+
+static void
+main_help(FILE *out)
+{
+    (void) fputs("Usage: registryctl COMMAND [options]\n\n", out);
+
+    for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+        (void) fprintf(out, "  %-14s  %s\n", main_commands[i].name,
+                       main_commands[i].help);
+    }
+
+    (void) fputs("\nregistryctl COMMAND --help tells more. Exit status: 0 all"
+                 " is well, 1 something\nfailed, 2 wrong usage.\n", out);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    const char  *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--help") == 0) {
+        main_help(stdout);
+        return CTL_OK;
+    }
+
+    if (strcmp(name, "--version") == 0) {
+        printf("registryctl %s\n", REG_VERSION);
+        return CTL_OK;
+    }
+
+    for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+        if (strcmp(name, main_commands[i].name) == 0) {
+            return (int) main_commands[i].run(argc - 1, argv + 1);
+        }
+    }
+
+    if (argc > 1) {
+        (void) fprintf(stderr, "registryctl: there is no command \"%s\"\n\n",
+                       name);
+    }
+
+    main_help(stderr);
+
+    return CTL_USAGE;
+}
