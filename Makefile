@@ -179,7 +179,7 @@ run: build
 
 # ---- testing --------------------------------------------------------------
 
-TESTS ?= t t/protocol t/clients
+TESTS ?= t $(wildcard t/clients t/protocol)
 JOBS  ?= 2
 
 TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
