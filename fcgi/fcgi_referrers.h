@@ -5,9 +5,9 @@
  * nothing is known of the digest; artifactType= filters, and the answer says
  * so.  Pages are cut at FCGI_REFERRERS_BYTES; n= and last= as in other lists.
  *
- * A list that older clients kept under a tag (ALG-HEX, the "referrers tag
- * schema") is honoured: what it names and the index does not have is added at
- * the end.
+ * Lists that older clients keep under a tag ("referrers tag schema") need no
+ * help: what they name has a subject, so it was listed when it was pushed, or
+ * is by `registryctl rebuild-index` if another registry took it.
  */
 
 #ifndef FCGI_REFERRERS_H

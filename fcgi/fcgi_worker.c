@@ -64,8 +64,8 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     }
 
     if (rc == -1) {
-        fcgi_log(log, REG_LOG_ERROR, "worker: %s (%s)",
-                 reg_error_message(&err), err.where);
+        fcgi_log(log, REG_LOG_ERROR, "worker: %s (%s: %s)",
+                 reg_error_message(&err), err.where, strerror(err.sys));
     }
 
     if (rc == 0) {

@@ -182,7 +182,29 @@ main_path(char *out, size_t size, const char *path, reg_error_t *err)
 }
 
 
-/* For the start and for each reload. */
+/* The sentence for a failure of the system's says which, and where. */
+static int
+main_store(const reg_config_t *config, reg_error_t *err)
+{
+    static reg_store_t  store;                   /* large */
+
+    if (reg_store_open(&store, reg_str_from(config->root), err) == 0) {
+        reg_store_close(&store);
+        return 0;
+    }
+
+    if (err->sys != 0) {
+        (void) snprintf(err->message, sizeof(err->message),
+                        "the tree cannot be used: %.160s: %.60s", err->where,
+                        strerror(err->sys));
+    }
+
+    return -1;
+}
+
+
+/* For the start and for each reload: nothing is replaced by what would not
+ * work. */
 static int
 main_load(void *ctx, reg_config_t *config, reg_error_t *err)
 {
@@ -213,28 +235,7 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
         return -1;
     }
 
-    return 0;
-}
-
-
-static int
-main_store(const reg_config_t *config, reg_error_t *err)
-{
-    static reg_store_t  store;                   /* large */
-
-    return reg_store_open(&store, reg_str_from(config->root), err);
-}
-
-
-static void
-main_complain(fcgi_log_t *log, const reg_error_t *err)
-{
-    if (err->sys != 0) {
-        fcgi_log(log, REG_LOG_ERROR, "%s: %s", err->where,
-                 strerror(err->sys));
-    } else {
-        fcgi_log(log, REG_LOG_ERROR, "%s", reg_error_message(err));
-    }
+    return main_store(config, err);
 }
 
 
@@ -273,10 +274,8 @@ main(int argc, char **argv)
     reg_config_init(&config);
     fcgi_log_init(&o.log, &config);
 
-    if (main_load(&o, &config, &err) == -1
-        || main_store(&config, &err) == -1)
-    {
-        main_complain(&o.log, &err);
+    if (main_load(&o, &config, &err) == -1) {
+        fcgi_log(&o.log, REG_LOG_ERROR, "%s", reg_error_message(&err));
         return 1;
     }
 

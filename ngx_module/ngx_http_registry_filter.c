@@ -6,8 +6,9 @@
  * becomes "invalid character '<'".  nginx marks them with r->err_status; what
  * the worker answers has none.
  *
- * What the worker gets is a manifest at most: a larger body is refused with the
- * byte that is too much, before it fills the disk on its way to the worker.
+ * The worker gets no body but a manifest: a larger one is refused with the byte
+ * that is too much, before it fills the disk on its way.  Any other body is
+ * thrown away as it comes.
  *
  * After the header of an answer to HEAD, nginx closes the connection to the
  * upstream without reading on, though nothing but FastCGI's end of the request
@@ -121,26 +122,35 @@ ngx_http_registry_error_header(ngx_http_request_t *r)
 }
 
 
-/* What was said of the blob that was to be sent does not hold for an error:
- * it must not be kept for a year. */
+/* What was said of the blob that was to be sent does not hold for an error: it
+ * must not be kept for a year.  Other headers stay: a challenge, an Allow. */
 
 static void
 ngx_http_registry_drop_headers(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
+    ngx_uint_t        i, k;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    static ngx_str_t  range = ngx_string("Content-Range");
+    static ngx_str_t  ours[] = {
+        ngx_string("ETag"),
+        ngx_string("Cache-Control"),
+        ngx_string("Docker-Content-Digest"),
+        ngx_string("Docker-Distribution-Api-Version"),
+        ngx_string("X-Content-Type-Options"),
+    };
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len != range.len
-                || ngx_strncasecmp(h[i].key.data, range.data, range.len) != 0)
-            {
-                h[i].hash = 0;
+            for (k = 0; k < sizeof(ours) / sizeof(ours[0]); k++) {
+                if (h[i].key.len == ours[k].len
+                    && ngx_strncasecmp(h[i].key.data, ours[k].data,
+                                       ours[k].len) == 0)
+                {
+                    h[i].hash = 0;
+                }
             }
         }
     }
@@ -182,15 +192,20 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 ngx_int_t
-ngx_http_registry_filter_limit(ngx_http_request_t *r)
+ngx_http_registry_filter_limit(ngx_http_request_t *r, ngx_uint_t manifest)
 {
     ngx_http_registry_ctx_t  *ctx;
+
+    if (!manifest) {
+        return ngx_http_discard_request_body(r);
+    }
 
     ctx = ngx_http_registry_ctx(r);
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
+    ctx->manifest = 1;
     ctx->body_left = REG_MANIFEST_MAX;
 
     if (r->headers_in.content_length_n > ctx->body_left) {
@@ -217,7 +232,7 @@ ngx_http_registry_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (ctx == NULL || ctx->job != NULL) {
+    if (ctx == NULL || !ctx->manifest) {
         return ngx_http_next_request_body_filter(r, in);
     }
 

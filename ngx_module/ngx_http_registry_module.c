@@ -6,7 +6,8 @@
 
 
 static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_take(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_take(ngx_http_request_t *r,
+    ngx_uint_t *manifest);
 static ngx_uint_t ngx_http_registry_whole_blob(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_registry_root_variable(ngx_http_request_t *r,
@@ -110,6 +111,7 @@ static ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
+    ngx_uint_t                     manifest;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -124,10 +126,11 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     r->gzip_ok = 0;
 #endif
 
-    rc = ngx_http_registry_take(r);
+    manifest = 0;
+    rc = ngx_http_registry_take(r, &manifest);
 
     if (rc == NGX_DECLINED) {
-        rc = ngx_http_registry_filter_limit(r);
+        rc = ngx_http_registry_filter_limit(r, manifest);
     }
 
     return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
@@ -135,10 +138,11 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's. */
+/* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's, and
+ * whether it brings a manifest. */
 
 static ngx_int_t
-ngx_http_registry_take(ngx_http_request_t *r)
+ngx_http_registry_take(ngx_http_request_t *r, ngx_uint_t *manifest)
 {
     ngx_uint_t    i;
     reg_error_t   err;
@@ -181,6 +185,9 @@ ngx_http_registry_take(ngx_http_request_t *r)
             return routes[i].take(r, &target);
         }
     }
+
+    *manifest = (target.kind == REG_TARGET_MANIFEST
+                 && r->method == NGX_HTTP_PUT);
 
     return NGX_DECLINED;
 }

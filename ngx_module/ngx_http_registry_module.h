@@ -95,7 +95,8 @@ typedef struct {
     ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   busy;           /* tasks that are out */
 
-    /* a request for the worker */
+    /* a manifest for the worker */
+    ngx_uint_t                   manifest;
     off_t                        body_left;      /* of what it may bring */
 
     /* a response of nginx's own that leaves as JSON */
@@ -119,7 +120,8 @@ ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
     const reg_target_t *target);
 
 /* filter: for a request that the worker answers; bounds its body. */
-ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r,
+    ngx_uint_t manifest);
 
 /* module: the request's context, made when it is first asked for. */
 ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);

@@ -74,7 +74,9 @@ reg_index_parse(reg_manifest_t *m, reg_str_t body, reg_error_t *err)
 }
 
 
-int
+/* A manifest as a referrer: 1 with subject and ref filled, 0 if it has no
+ * subject, -1 if it is not there, damaged or no manifest. */
+static int
 reg_index_read(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *digest, reg_digest_t *subject, reg_referrer_t *ref,
     reg_error_t *err)

@@ -44,13 +44,6 @@ typedef struct {
 } reg_index_watch_t;
 
 
-/* Reads a manifest of NAME as a referrer: 1 with subject and ref filled, 0 if
- * it has no subject, -1 if it is not there, damaged or no manifest.  The
- * caller frees ref->line. */
-int reg_index_read(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *digest, reg_digest_t *subject, reg_referrer_t *ref,
-    reg_error_t *err);
-
 /* Rebuilds the lists of one repository, adding to count.  A manifest that
  * cannot be read is told to watch->odd and left out; -1 for what ends the
  * work. */

@@ -236,57 +236,6 @@ reg_referrers_list(reg_store_t *store, const reg_name_t *name,
 }
 
 
-static int
-reg_referrers_mark_order(const void *a, const void *b)
-{
-    return reg_names_compare(((const reg_referrers_mark_t *) a)->digest,
-                             ((const reg_referrers_mark_t *) b)->digest);
-}
-
-
-typedef struct {
-    reg_referrers_mark_t  *list;        /* sorted */
-    size_t                 n;
-} reg_referrers_marks_t;
-
-
-static int
-reg_referrers_mark_one(void *data, reg_str_t line,
-    const reg_referrers_item_t *item)
-{
-    reg_referrers_marks_t  *marks = data;
-    reg_referrers_mark_t    key = { item->digest, false }, *found;
-
-    (void) line;                        /* its parts are in item */
-
-    found = bsearch(&key, marks->list, marks->n, sizeof(key),
-                    reg_referrers_mark_order);
-    if (found != NULL) {
-        found->known = true;
-    }
-
-    return 0;
-}
-
-
-int
-reg_referrers_mark(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_referrers_mark_t *marks, size_t n,
-    reg_error_t *err)
-{
-    reg_referrers_marks_t  m = { marks, n };
-
-    if (n == 0) {
-        return 0;
-    }
-
-    qsort(marks, n, sizeof(*marks), reg_referrers_mark_order);
-
-    return reg_referrers_read(store, name, subject, reg_referrers_mark_one,
-                              &m, err);
-}
-
-
 /* ---- writing ------------------------------------------------------------- */
 
 
@@ -330,6 +279,45 @@ reg_referrers_lock(reg_store_t *store, const reg_path_t *path,
     }
 
     return reg_error_sys(err, EBUSY, REG_UNKNOWN, "lock", path->text);
+}
+
+
+typedef struct {
+    reg_str_t  digest;
+    bool       known;                   /* the file has a line for it */
+} reg_referrers_mark_t;
+
+
+static int
+reg_referrers_mark_order(const void *a, const void *b)
+{
+    return reg_names_compare(((const reg_referrers_mark_t *) a)->digest,
+                             ((const reg_referrers_mark_t *) b)->digest);
+}
+
+
+typedef struct {
+    reg_referrers_mark_t  *list;        /* sorted */
+    size_t                 n;
+} reg_referrers_marks_t;
+
+
+static int
+reg_referrers_mark_one(void *data, reg_str_t line,
+    const reg_referrers_item_t *item)
+{
+    reg_referrers_marks_t  *marks = data;
+    reg_referrers_mark_t    key = { item->digest, false }, *found;
+
+    (void) line;                        /* its parts are in item */
+
+    found = bsearch(&key, marks->list, marks->n, sizeof(key),
+                    reg_referrers_mark_order);
+    if (found != NULL) {
+        found->known = true;
+    }
+
+    return 0;
 }
 
 
@@ -391,24 +379,54 @@ out:
 }
 
 
+/* The offset after the last line break, or -1 with errno. */
+static int64_t
+reg_referrers_end(int fd)
+{
+    struct stat  st;
+    char         chunk[4096];
+
+    if (fstat(fd, &st) == -1) {
+        return -1;
+    }
+
+    for (int64_t end = st.st_size; end > 0; /* void */) {
+        size_t       len = end < (int64_t) sizeof(chunk) ? (size_t) end
+                                                         : sizeof(chunk);
+        ssize_t      n = pread(fd, chunk, len, (off_t) (end - (int64_t) len));
+        const char  *p;
+
+        if (n != (ssize_t) len) {
+            errno = n == -1 ? errno : EIO;
+            return -1;
+        }
+
+        p = memrchr(chunk, '\n', len);
+
+        if (p != NULL) {
+            return end - (int64_t) len + (p - chunk) + 1;
+        }
+
+        end -= (int64_t) len;
+    }
+
+    return 0;
+}
+
+
 /* Appends the lines that the locked file does not have: how many, or -1. */
 static int
 reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
     const reg_referrer_t *refs, size_t n, reg_error_t *err)
 {
-    reg_buf_t    lines = REG_BUF_INIT;
-    struct stat  st;
-    char         last = '\n';
-    int          added = -1;
+    reg_buf_t  lines = REG_BUF_INIT;
+    int64_t    end = reg_referrers_end(fd);
+    int        added = -1;
 
-    if (fstat(fd, &st) == -1
-        || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
-    {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "read", path->text);
-    }
-
-    if (last != '\n') {
-        reg_buf_puts(&lines, "\n");     /* ends what a crash cut */
+    /* what a crash or a full disk cut goes first: ended by a line break it
+     * would look like a line */
+    if (end == -1 || ftruncate(fd, (off_t) end) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "truncate", path->text);
     }
 
     added = reg_referrers_missing(fd, path, refs, n, &lines, err);
@@ -422,10 +440,10 @@ reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
         goto out;
     }
 
-    if (reg_durable_write(store, fd, lines.data, lines.len, st.st_size,
-                          path->text, err) == -1)
+    if (reg_durable_write(store, fd, lines.data, lines.len, end, path->text,
+                          err) == -1)
     {
-        added = -1;
+        added = -1;                     /* who comes next takes it back */
     }
 
 out:

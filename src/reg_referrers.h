@@ -38,11 +38,6 @@ typedef struct {
     reg_str_t     descriptor;    /* JSON */
 } reg_referrers_item_t;
 
-typedef struct {
-    reg_str_t     digest;
-    bool          known;         /* the subject's file has a line for it */
-} reg_referrers_mark_t;
-
 
 /* Makes the line of a referrer.  -1 without memory. */
 int reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
@@ -59,11 +54,6 @@ int reg_referrers_add(reg_store_t *store, const reg_name_t *name,
 int reg_referrers_list(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *subject, reg_str_t after,
     int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
-    reg_error_t *err);
-
-/* Sorts n marks by digest and finds out which of them are known. */
-int reg_referrers_mark(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_referrers_mark_t *marks, size_t n,
     reg_error_t *err);
 
 /* Drops the lines of what is gone from a subject's file, if nobody wrote to it

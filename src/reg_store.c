@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "reg_durable.h"
+#include "reg_sync.h"
 
 
 static int
@@ -147,10 +148,7 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
 void
 reg_store_close(reg_store_t *store)
 {
-    if (store->sync_fd != -1) {
-        (void) close(store->sync_fd);   /* was only synced */
-        store->sync_fd = -1;
-    }
+    reg_sync_close(store);
 
     (void) pthread_cond_destroy(&store->sync_done);
     (void) pthread_mutex_destroy(&store->sync_lock);

@@ -61,6 +61,7 @@ typedef struct {
     pthread_mutex_t   sync_lock;
     pthread_cond_t    sync_done;
     int               sync_fd;        /* -1 until the first round */
+    dev_t             sync_dev;       /* whose it is */
     bool              sync_never;
     bool              sync_running;
     uint64_t          sync_started;

@@ -115,12 +115,41 @@ reg_sync_reports(void)
 }
 
 
+void
+reg_sync_close(reg_store_t *store)
+{
+    if (store->sync_fd != -1) {
+        (void) close(store->sync_fd);   /* was only synced */
+        store->sync_fd = -1;
+    }
+
+    store->sync_never = false;
+}
+
+
 /* Opens the descriptor that syncfs works on, once: errors are reported to a
  * descriptor for what happened since it was opened.  The lock is held. */
 static bool
 reg_sync_open(reg_store_t *store)
 {
     struct statfs  fs;
+    struct stat    st;
+
+    if (stat(store->v2.text, &st) == -1) {
+        return false;
+    }
+
+    if (st.st_dev != store->sync_dev) {
+
+        /* the first time, or another file system was mounted over it */
+
+        if (store->sync_running) {
+            return false;
+        }
+
+        reg_sync_close(store);
+        store->sync_dev = st.st_dev;
+    }
 
     if (store->sync_fd != -1) {
         return true;

@@ -25,4 +25,7 @@
  * durable.  0: not to be had, sync each file.  -1: it failed, errno says. */
 int reg_sync_group(reg_store_t *store);
 
+/* Gives the descriptor up. */
+void reg_sync_close(reg_store_t *store);
+
 #endif

@@ -186,7 +186,7 @@ out:
 }
 
 
-/* ---- create, stat, cancel ------------------------------------------------ */
+/* ---- create, stat -------------------------------------------------------- */
 
 
 static int
@@ -316,28 +316,7 @@ reg_upload_stat(reg_store_t *store, const reg_name_t *name, const char *uuid,
 }
 
 
-int
-reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
-    const char *uuid, reg_error_t *err)
-{
-    reg_path_t  dir;
-    int64_t     offset;
-
-    if (reg_upload_stat(store, name, uuid, &offset, err) == -1) {
-        return -1;
-    }
-
-    reg_layout_upload(&dir, &store->v2, name, uuid);
-
-    if (reg_durable_rmtree(store, &dir, REG_BLOB_UPLOAD_UNKNOWN, err) == -1) {
-        return reg_upload_unknown(uuid, err);
-    }
-
-    return 0;
-}
-
-
-/* ---- open, append, suspend, commit --------------------------------------- */
+/* ---- cancel, open, append, suspend, commit ------------------------------- */
 
 
 /* Opens and locks the data file.  The lock is on the inode and the name may
@@ -420,6 +399,39 @@ reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
     up->synced = up->offset;
 
     return reg_upload_catch_up(up, err);
+}
+
+
+int
+reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
+    const char *uuid, reg_error_t *err)
+{
+    reg_upload_t  up = REG_UPLOAD_INIT;
+    int           rc;
+
+    if (reg_upload_check(uuid, err) == -1) {
+        return -1;
+    }
+
+    up.store = store;
+    up.name = *name;
+    (void) reg_str_copy(up.uuid, sizeof(up.uuid), reg_str_from(uuid));
+    reg_layout_upload(&up.dir, &store->v2, name, uuid);
+
+    /* nobody may be writing: it would bring half of the session back */
+    rc = reg_upload_lock(&up, err);
+
+    if (rc == 0) {
+        rc = reg_durable_rmtree(store, &up.dir, REG_BLOB_UPLOAD_UNKNOWN, err);
+    }
+
+    if (rc == -1 && err->code == REG_BLOB_UPLOAD_UNKNOWN) {
+        (void) reg_upload_unknown(uuid, err);
+    }
+
+    reg_upload_close(&up);
+
+    return rc;
 }
 
 

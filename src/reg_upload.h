@@ -96,7 +96,7 @@ int reg_upload_commit(reg_upload_t *up, const reg_digest_t *want,
 /* Closes and unlocks, if open. */
 void reg_upload_close(reg_upload_t *up);
 
-/* Removes a session.  -1 with BLOB_UPLOAD_UNKNOWN. */
+/* Removes a session.  -1 with BLOB_UPLOAD_UNKNOWN, or UPLOAD_BUSY. */
 int reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
     const char *uuid, reg_error_t *err);
 

@@ -19,7 +19,7 @@ for my $name (@good) {
 }
 
 for my $name ('A', 'a/B', '-a', 'a-', 'a..b', 'a___b', '.a', 'a._b', 'a/_b',
-    'a b', 'a%00b', 'a+b', 'x' x 256)
+    'a b', 'a+b', 'x' x 256)
 {
     error_is($r->request('GET', '/v2/' . $name =~ s/ /%20/r . '/tags/list'),
         400, 'NAME_INVALID', '8: ' . substr($name, 0, 20) . ' is no name');

@@ -114,13 +114,10 @@ is($a->{status}, 201, '30: a blob that is there is pushed again');
 
 my $again = bytes('parallel', 200_000);
 my @sessions = map { $r->start_upload('a') } 1 .. 4;
-my @status = in_parallel(map {
-    my $location = $_;
-    sub {
-        return $r->request('PUT', with_digest($location, sha256($again)),
-            body => $again)->{status};
-    };
-} @sessions);
+my @status = in_parallel(scalar @sessions, sub {
+    return $r->request('PUT', with_digest($sessions[$_[0]], sha256($again)),
+        body => $again)->{status};
+});
 is_deeply(\@status, [(201) x 4],
     '30: sessions with the same digest all end with 201');
 

@@ -1,0 +1,135 @@
+# The specification line by line: every error code, its status, its body.
+
+use Test::Registry;
+
+my $r = Test::Registry->new(registry => '', location => <<'CONF',
+            limit_except GET HEAD POST PUT PATCH DELETE OPTIONS { deny all; }
+            if ($http_x_test = "deny")  { return 403; }
+            if ($http_x_test = "limit") { return 429; }
+            if ($http_x_test = "auth")  { return 401; }
+            add_header  Warning '299 - "maintenance at noon"' always;
+CONF
+);
+
+my $none = sha256('nothing');
+my $image = $r->push_image('a', 'v1');
+my @oci = ('Content-Type' => $TYPE{oci});
+my $session = sub { return $r->start_upload('a') };
+
+
+# ---- 79: [code, status, what detail names, method, path, options]
+
+my @cases = (
+    ['BLOB_UNKNOWN', 404, 'digest', 'GET', "/v2/a/blobs/$none"],
+    ['BLOB_UNKNOWN', 404, 'digest', 'DELETE', "/v2/a/blobs/$none"],
+    ['BLOB_UPLOAD_INVALID', 416, undef, 'PATCH', $session->(),
+        body => 'late', headers => ['Content-Range' => '7-10']],
+    ['BLOB_UPLOAD_UNKNOWN', 404, undef, 'GET',
+        '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000'],
+    ['DIGEST_INVALID', 400, undef, 'GET', '/v2/a/blobs/sha256:junk'],
+    ['DIGEST_INVALID', 400, undef, 'PUT', with_digest($session->(), $none),
+        body => 'something'],
+    ['DIGEST_INVALID', 400, 'digest', 'PUT', "/v2/a/manifests/$none",
+        body => $image->{bytes}, headers => \@oci],
+    ['MANIFEST_BLOB_UNKNOWN', 400, 'digest', 'PUT', '/v2/a/manifests/v2',
+        body => json(image_manifest(layers => ['absent'])),
+        headers => \@oci],
+    ['MANIFEST_INVALID', 400, undef, 'PUT', '/v2/a/manifests/v2',
+        body => '{', headers => \@oci],
+    ['MANIFEST_UNKNOWN', 404, undef, 'GET', '/v2/a/manifests/none'],
+    ['MANIFEST_UNKNOWN', 404, 'digest', 'GET', "/v2/a/manifests/$none"],
+    ['NAME_INVALID', 400, undef, 'GET', '/v2/UPPER/tags/list'],
+    ['NAME_UNKNOWN', 404, 'name', 'GET', '/v2/none/tags/list'],
+    ['SIZE_INVALID', 400, undef, 'PATCH', $session->(), body => 'four',
+        headers => ['Content-Range' => '0-99']],
+    ['SIZE_INVALID', 413, undef, 'PUT', '/v2/a/manifests/v2',
+        body => ' ' x (4 * 1024 * 1024 + 1), headers => \@oci],
+    ['UNAUTHORIZED', 401, undef, 'GET', '/v2/a/tags/list',
+        headers => ['X-Test' => 'auth']],
+    ['DENIED', 403, undef, 'GET', '/v2/a/tags/list',
+        headers => ['X-Test' => 'deny']],
+    ['UNSUPPORTED', 405, undef, 'POST', '/v2/a/manifests/v1', body => ''],
+    ['UNSUPPORTED', 405, undef, 'PUT', '/v2/a/tags/list', body => ''],
+    ['TOOMANYREQUESTS', 429, undef, 'GET', '/v2/a/tags/list',
+        headers => ['X-Test' => 'limit']],
+);
+
+for my $case (@cases) {
+    my ($code, $status, $detail, $method, $path, %opt) = @$case;
+    my $title = "79: $code: $method " . $path =~ s/[0-9a-f]{30,}/.../gr;
+    my $a = $r->request($method, $path, %opt);
+
+    is($a->{status}, $status, "$title is $status") or diag($a);
+    is($a->header('content-type'), 'application/json', "$title: JSON");
+    is($a->header('content-length'), length $a->{body},
+        "$title: Content-Length");
+
+    my $json = $a->json;
+    is_deeply([keys %{ $json // {} }], ['errors'], "$title: errors alone");
+    for my $error ($a->errors) {
+        is($error->{code}, $code, "$title: code");
+        ok(length $error->{message}, "$title: message");
+        is_deeply([grep { !/^(?:code|message|detail)$/ } keys %$error], [],
+            "$title: nothing else");
+        ok(length($error->{detail}{$detail} // ''),
+            "$title: detail names the $detail") if defined $detail;
+    }
+    unlike($a->{body}, qr/<html/, "$title: no page of nginx's");
+}
+
+my %seen = map { $_->[0] => 1 } @cases;
+my @codes = qw(BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN
+    DIGEST_INVALID MANIFEST_BLOB_UNKNOWN MANIFEST_INVALID MANIFEST_UNKNOWN
+    NAME_INVALID NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED
+    TOOMANYREQUESTS);
+is_deeply([sort keys %seen], [sort @codes], '79: that was every code');
+
+error_is($r->request('GET', '/v2/a/manifests/sha256:totallywrong'), 400,
+    'DIGEST_INVALID', '79: a 400 of a manifest has a code (older suite)');
+
+
+# ---- 80
+
+for my $path ("/v2/a/blobs/$none", '/v2/a/manifests/none',
+    '/v2/none/tags/list', '/v2/a/blobs/sha256:junk')
+{
+    my $get = $r->request('GET', $path);
+    my $head = $r->request('HEAD', $path);
+    is($head->{status}, $get->{status}, '80: HEAD errors have the status');
+    is($head->{body}, '', '80: and no body');
+}
+like($r->request('POST', '/v2/a/manifests/v1', body => '')->header('allow'),
+    qr/\bGET\b.*\bPUT\b/, '80: 405 comes with Allow');
+is($r->request('GET', '/v2/a/nothing/here')->{status}, 404,
+    '80: an unknown path is 404');
+
+
+# ---- 81
+
+my $limited = Test::Registry->new(
+    http     => 'limit_req_zone $binary_remote_addr zone=z:1m rate=1r/m;',
+    location => 'limit_req zone=z burst=5 nodelay; limit_req_status 429;'
+        . ' add_header Retry-After 60 always;');
+my ($a) = grep { $_->{status} == 429 }
+    map { $limited->request('GET', '/v2/') } 1 .. 20;
+error_is($a, 429, 'TOOMANYREQUESTS', "81: nginx's limit_req speaks JSON");
+is($a->header('retry-after'), 60, '81: with Retry-After');
+
+
+# ---- 82
+
+is($r->request('GET', '/v2/')->header('warning'),
+    '299 - "maintenance at noon"', '82: Warning, by add_header');
+
+
+# ---- 83
+
+is_deeply($r->request('GET', '/v2/_catalog')->json, { repositories => ['a'] },
+    '83: the catalog');
+$r->push_image($_, 'v1') for qw(b c);
+$a = $r->request('GET', '/v2/_catalog?n=2');
+is_deeply($a->json, { repositories => ['a', 'b'] }, '83: a page of it');
+is($a->header('link'), '</v2/_catalog?last=b&n=2>; rel="next"',
+    '83: and its Link');
+
+done_testing;
