@@ -7,7 +7,8 @@ set -eu
 build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev nginx"
 debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
-      containerd wrk apache2-utils strace nghttp2-client curl openssl python3
+      umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
+      python3
       binutils procps"
 
 want=

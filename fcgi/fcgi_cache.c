@@ -184,8 +184,7 @@ fcgi_cache_put(fcgi_cache_t *cache, const reg_digest_t *digest,
     entry->body = (reg_str_t) { body.len, copy };
     atomic_init(&entry->refs, 1);
 
-    if (body.len > FCGI_CACHE_BODY_MAX || fcgi_cache_size(entry) > cache->max)
-    {
+    if (fcgi_cache_size(entry) > cache->max) {
         return entry;
     }
 

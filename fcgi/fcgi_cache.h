@@ -13,7 +13,8 @@
  *     … send entry->body, outside of any lock …
  *     fcgi_cache_release(entry);
  *
- * Bounded by bytes, the least recently used goes first.  An entry lives until
+ * Bounded by bytes, the least recently used goes first; what is larger than the
+ * whole cache is handed through.  An entry lives until
  * the last who got it releases it, also when the cache has dropped it.  Safe
  * to call from all threads.
  */
@@ -25,9 +26,6 @@
 
 #include "reg_digest.h"
 #include "reg_mediatype.h"
-
-/* a larger body is handed through, not kept */
-#define FCGI_CACHE_BODY_MAX  (512 * 1024)
 
 typedef struct fcgi_cache_s  fcgi_cache_t;
 

@@ -135,7 +135,11 @@ fcgi_manifest_load(const fcgi_service_t *service, const reg_name_t *name,
     }
 
     fcgi_manifest_enter(service);
-    rc = fcgi_manifest_read(service, name, digest, entry, err);
+
+    /* who stood here before may have brought it */
+    *entry = fcgi_cache_get(service->cache, digest);
+    rc = *entry != NULL ? 0 : fcgi_manifest_read(service, name, digest, entry,
+                                                 err);
     fcgi_manifest_leave(service);
 
     return rc;
