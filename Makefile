@@ -68,7 +68,7 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all build deps deps-test run test check lint unit bench conformance \
+.PHONY: test-go all build deps deps-test run test check lint unit bench conformance \
         install uninstall clean help nginx
 
 all: build
@@ -212,6 +212,10 @@ conformance: build deps-test
 	@$(TEST_ENV) sh t/conformance.sh > /dev/null
 	@$(TEST_ENV) prove -v -It/lib t/conformance.t
 
+# clients that are built from Go's module proxy, which takes minutes
+test-go: build deps-test
+	@$(TEST_ENV) prove -It/lib t/go
+
 bench: build deps-test
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
 
@@ -248,6 +252,7 @@ help:
 	@echo "  make check      lint and unit tests, under a minute"
 	@echo "  make conformance  the official suite of the specification; needs Go"
 	@echo "  make bench      speed beside nginx's static files and docker-registry"
+	@echo "  make test-go    crane, oras and helm, built with go install"
 	@echo "  make install    PREFIX=/usr DESTDIR="
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
 	@echo "  make clean"

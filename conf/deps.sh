@@ -8,8 +8,7 @@ build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev nginx"
 debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
-      python3
-      binutils procps"
+      python3 binutils procps"
 
 want=
 for set in "$@"; do

@@ -212,6 +212,9 @@ fcgi_server_answer(fcgi_thread_t *t)
     };
 
     fcgi_log_request(t->server->service->log, &line);
+
+    /* an idle thread holds no body */
+    fcgi_reply_begin(reply, 200);
 }
 
 

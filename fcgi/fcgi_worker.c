@@ -5,6 +5,11 @@
 #include <malloc.h>
 
 #include "fcgi_server.h"
+#include "reg_durable.h"
+
+
+/* seconds after which what a crash left in _tmp/ is nobody's */
+#define FCGI_WORKER_LITTER  86400
 
 
 /* glibc's defaults keep an arena of 64 MiB of address space per thread, and
@@ -26,6 +31,8 @@ fcgi_worker_open(const reg_config_t *config, reg_store_t *store,
     if (reg_store_open(store, reg_str_from(config->root), err) == -1) {
         return -1;
     }
+
+    reg_durable_sweep(store, time(NULL), FCGI_WORKER_LITTER);
 
     if (realpath(config->root, real) == NULL) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "realpath",

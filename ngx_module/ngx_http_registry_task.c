@@ -49,7 +49,14 @@ ngx_http_registry_task_post(ngx_http_request_t *r,
                                     ngx_http_registry_task_done)
         != NGX_OK)
     {
-        return NGX_ERROR;
+        if (!job->split) {
+            return NGX_ERROR;
+        }
+
+        /* the other half is out: the job fails when it is back */
+
+        (void) reg_error_set(&job->error, REG_UNAVAILABLE, NULL);
+        return NGX_OK;
     }
 
     ngx_http_registry_task_hold(r, ctx);

@@ -6,6 +6,7 @@
 
 #include "reg_durable.h"
 #include "reg_link.h"
+#include "reg_lock.h"
 
 
 static int
@@ -132,12 +133,17 @@ reg_blob_mount(reg_store_t *store, const reg_name_t *name,
     reg_durable_t  t;
     reg_path_t     link;
     int64_t        size;
-    int            rc = -1;
+    int            lock, rc = -1;
 
     reg_durable_init(&t, store);
 
     /* from's link was made after its content was durable (D4) */
     if (reg_blob_stat(store, from, d, &size, err) == -1) {
+        return -1;
+    }
+
+    lock = reg_lock_shared(store, name, err);
+    if (lock == -1) {
         return -1;
     }
 
@@ -153,6 +159,7 @@ reg_blob_mount(reg_store_t *store, const reg_name_t *name,
 
 out:
     reg_durable_free(&t);
+    reg_lock_release(lock);
     return rc;
 }
 
@@ -162,13 +169,17 @@ reg_blob_delete(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *d, reg_error_t *err)
 {
     reg_path_t  link, stop;
+    int         rc = -1;
+    int         lock = reg_lock_alone(store, name, REG_BLOB_UNKNOWN, err);
 
     reg_layout_layer(&link, &store->v2, name, d);
     reg_layout_layers(&stop, &store->v2, name);
 
-    if (reg_durable_unlink(store, &link, &stop, REG_BLOB_UNKNOWN, err) == -1) {
-        return reg_blob_unknown(d, err);
+    if (lock != -1) {
+        rc = reg_durable_unlink(store, &link, &stop, REG_BLOB_UNKNOWN, err);
     }
 
-    return 0;
+    reg_lock_release(lock);
+
+    return rc == 0 ? 0 : reg_blob_unknown(d, err);
 }

@@ -683,6 +683,10 @@ reg_durable_publish_rank(reg_durable_t *t, int rank, reg_error_t *err)
 
         fd = reg_durable_open_dir(t->store, dir.text);
 
+        if (fd == -1 && errno == ENOENT) {
+            continue;                            /* it was deleted since */
+        }
+
         if (fd == -1) {
             return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
         }

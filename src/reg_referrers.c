@@ -379,12 +379,14 @@ out:
 }
 
 
-/* The offset after the last line break, or -1 with errno. */
+/* Takes back what a crash or a full disk cut: ended by a line break it would
+ * look like a line.  The size that is left, or -1 with errno. */
 static int64_t
-reg_referrers_end(int fd)
+reg_referrers_mend(int fd)
 {
     struct stat  st;
     char         chunk[4096];
+    int64_t      whole = 0;
 
     if (fstat(fd, &st) == -1) {
         return -1;
@@ -404,13 +406,15 @@ reg_referrers_end(int fd)
         p = memrchr(chunk, '\n', len);
 
         if (p != NULL) {
-            return end - (int64_t) len + (p - chunk) + 1;
+            whole = end - (int64_t) len + (p - chunk) + 1;
+            break;
         }
 
         end -= (int64_t) len;
     }
 
-    return 0;
+    return whole == st.st_size || ftruncate(fd, (off_t) whole) == 0 ? whole
+                                                                    : -1;
 }
 
 
@@ -420,12 +424,10 @@ reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
     const reg_referrer_t *refs, size_t n, reg_error_t *err)
 {
     reg_buf_t  lines = REG_BUF_INIT;
-    int64_t    end = reg_referrers_end(fd);
+    int64_t    end = reg_referrers_mend(fd);
     int        added = -1;
 
-    /* what a crash or a full disk cut goes first: ended by a line break it
-     * would look like a line */
-    if (end == -1 || ftruncate(fd, (off_t) end) == -1) {
+    if (end == -1) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "truncate", path->text);
     }
 

@@ -3,6 +3,7 @@
 #include "reg_blob.h"
 #include "reg_durable.h"
 #include "reg_link.h"
+#include "reg_lock.h"
 #include "reg_tag.h"
 
 
@@ -22,11 +23,16 @@ reg_revision_put(reg_store_t *store, const reg_name_t *name,
     reg_durable_t  t;
     reg_path_t     path;
     reg_str_t      text = reg_digest_str(d);
-    int            rc = -1;
+    int            lock, rc = -1;
 
     reg_durable_init(&t, store);
 
     if (reg_store_room(store, (int64_t) body.len, err) == -1) {
+        return -1;
+    }
+
+    lock = reg_lock_shared(store, name, err);
+    if (lock == -1) {
         return -1;
     }
 
@@ -56,6 +62,7 @@ reg_revision_put(reg_store_t *store, const reg_name_t *name,
 
 out:
     reg_durable_free(&t);
+    reg_lock_release(lock);
     return rc;
 }
 
@@ -123,7 +130,7 @@ reg_revision_untag_one(void *data, reg_str_t text)
         return 0;
     }
 
-    if (reg_tag_delete(u->store, u->name, &tag, &quiet) == -1
+    if (reg_tag_remove(u->store, u->name, &tag, &quiet) == -1
         && quiet.code != REG_MANIFEST_UNKNOWN)
     {
         *u->err = quiet;
@@ -156,22 +163,22 @@ reg_revision_delete(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *d, reg_error_t *err)
 {
     reg_path_t  link, stop;
+    int         rc = -1;
+    int         lock = reg_lock_alone(store, name, REG_MANIFEST_UNKNOWN, err);
 
     reg_layout_revision(&link, &store->v2, name, d);
     reg_layout_manifests(&stop, &store->v2, name);
 
-    if (reg_revision_require(store, name, d, err) == -1
-        || reg_revision_untag(store, name, d, err) == -1)
+    /* the lock keeps pushes out: no tag comes to point here meanwhile */
+    if (lock != -1
+        && reg_revision_require(store, name, d, err) == 0
+        && reg_revision_untag(store, name, d, err) == 0)
     {
-        return -1;
+        rc = reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
+                                err);
     }
 
-    if (reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN, err)
-        == -1)
-    {
-        return reg_revision_unknown(d, err);
-    }
+    reg_lock_release(lock);
 
-    /* a tag that was put meanwhile has lost its manifest as well */
-    return reg_revision_untag(store, name, d, err);
+    return rc == 0 ? 0 : reg_revision_unknown(d, err);
 }

@@ -2,6 +2,7 @@
 
 #include "reg_durable.h"
 #include "reg_link.h"
+#include "reg_lock.h"
 #include "reg_names.h"
 #include "reg_repo.h"
 
@@ -32,6 +33,20 @@ reg_tag_read(reg_store_t *store, const reg_name_t *name, const reg_tag_t *tag,
 
 int
 reg_tag_delete(reg_store_t *store, const reg_name_t *name,
+    const reg_tag_t *tag, reg_error_t *err)
+{
+    int  lock = reg_lock_alone(store, name, REG_MANIFEST_UNKNOWN, err);
+    int  rc = lock == -1 ? reg_tag_unknown(tag, err)
+                         : reg_tag_remove(store, name, tag, err);
+
+    reg_lock_release(lock);
+
+    return rc;
+}
+
+
+int
+reg_tag_remove(reg_store_t *store, const reg_name_t *name,
     const reg_tag_t *tag, reg_error_t *err)
 {
     reg_path_t    dir;

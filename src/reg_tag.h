@@ -17,6 +17,10 @@ int reg_tag_read(reg_store_t *store, const reg_name_t *name,
 int reg_tag_delete(reg_store_t *store, const reg_name_t *name,
     const reg_tag_t *tag, reg_error_t *err);
 
+/* The same, for who holds the repository's lock. */
+int reg_tag_remove(reg_store_t *store, const reg_name_t *name,
+    const reg_tag_t *tag, reg_error_t *err);
+
 /* Calls item for each tag after last (exclusive; empty: from the start), in
  * byte order, until item returns non-zero, which ends the list without error.
  * -1 with NAME_UNKNOWN if there is no such repository. */

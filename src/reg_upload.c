@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "reg_durable.h"
+#include "reg_lock.h"
 
 
 /* write-back is started in steps, and what is older than a window is waited
@@ -630,7 +631,7 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 {
     reg_durable_t  t;
     reg_path_t     data = up->dir, blob, link;
-    int            rc = -1;
+    int            lock = -1, rc = -1;
 
     reg_durable_init(&t, up->store);
 
@@ -642,6 +643,11 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
     reg_path_add(&data, "data");
     reg_layout_blob(&blob, &up->store->v2, want);
     reg_layout_layer(&link, &up->store->v2, &up->name, want);
+
+    lock = reg_lock_shared(up->store, &up->name, err);
+    if (lock == -1) {
+        goto out;
+    }
 
     /* an existing blob of that name is replaced, which heals a damaged one */
     if (reg_durable_move(&t, 0, &data, up->fd, &blob, err) == -1
@@ -656,6 +662,7 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 
 out:
     reg_durable_free(&t);
+    reg_lock_release(lock);
     reg_upload_close(up);
 
     return rc;

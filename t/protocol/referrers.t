@@ -242,6 +242,21 @@ for my $case ([2], [2, 'nonsense'], [2, 'rebuild-index', '--nonsense'],
 ok(!-e '/no/such/tree', 'rebuild: a tree that is not there is not made');
 
 
+# ---- rebuild-index while others push
+
+my $busy = sha256('busy');
+my @results = in_parallel(3, sub {
+    my ($i) = @_;
+
+    return [map { (rebuild($r->root, 'a'))[0] } 1 .. 5] if $i == 0;
+    return [map { put(artifact($busy, undef, annotations => {
+        by => "$i/$_" }))->{status} } 1 .. 30];
+});
+is_deeply($results[0], [(0) x 5], 'rebuild: while others push');
+is_deeply([@results[1, 2]], [([(201) x 30]) x 2], 'rebuild: who succeed');
+is(scalar listed($busy), 60, 'rebuild: and nothing is lost or doubled');
+
+
 # ---- 76: 10 000 referrers of one subject
 
 sub place {

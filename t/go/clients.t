@@ -47,7 +47,7 @@ my $dir     = scratch();
 my $r       = Test::Registry->new(workers => 2, worker => { processes => 2 });
 my $address = '127.0.0.1:' . $r->port;
 my $client  = Test::Registry::Client->new($address);
-my @env     = ('env', "HOME=$dir", '-C', $dir);
+my @env     = ('env', '-C', $dir, "HOME=$dir");
 
 my $image = $r->push_image('app', 'v1', layers => [bytes('layer', 50_000)]);
 my $other = $r->push_image('app', undef, config => json({ arch => 'other' }));
