@@ -226,6 +226,7 @@ fcgi_master_reload(fcgi_master_t *m)
                  " restart; listening on %s as before", m->listen.path);
     }
 
+    reg_config_free(m->config);
     *m->config = config;
     fcgi_log_init(m->log, m->config);
 

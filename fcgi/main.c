@@ -203,6 +203,22 @@ main_store(const reg_config_t *config, reg_error_t *err)
 }
 
 
+/* What the command line says, whatever the configuration does. */
+static int
+main_override(reg_config_t *config, const main_options_t *o, reg_error_t *err)
+{
+    if (o->socket != NULL
+        && main_path(config->socket, sizeof(config->socket), o->socket, err)
+           == -1)
+    {
+        return -1;
+    }
+
+    return o->root == NULL
+           ? 0 : main_path(config->root, sizeof(config->root), o->root, err);
+}
+
+
 /* For the start and for each reload: nothing is replaced by what would not
  * work. */
 static int
@@ -212,30 +228,18 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
 
     reg_config_init(config);
 
-    if (o->config != NULL
-        && reg_config_read(config, o->config, main_warn, o, err) == -1)
+    if ((o->config != NULL
+         && reg_config_read(config, o->config, main_warn, o, err) == -1)
+        || reg_config_environment(config, environ, main_warn, o, err) == -1
+        || reg_config_check(config, err) == -1
+        || main_override(config, o, err) == -1
+        || main_store(config, err) == -1)
     {
+        reg_config_free(config);
         return -1;
     }
 
-    if (reg_config_environment(config, environ, main_warn, o, err) == -1) {
-        return -1;
-    }
-
-    if (o->socket != NULL
-        && main_path(config->socket, sizeof(config->socket), o->socket, err)
-           == -1)
-    {
-        return -1;
-    }
-
-    if (o->root != NULL
-        && main_path(config->root, sizeof(config->root), o->root, err) == -1)
-    {
-        return -1;
-    }
-
-    return main_store(config, err);
+    return 0;
 }
 
 

@@ -1,99 +1,15 @@
 #include "reg_config.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <yaml.h>
 
+#include "reg_address.h"
+#include "reg_config_access.h"
 #include "reg_config_key.h"
+#include "reg_config_reader.h"
 
 
-#define REG_CONFIG_FILE_MAX  (1024 * 1024)
-#define REG_CONFIG_DEPTH     16
-#define REG_CONFIG_FOUND     48      /* of a wrong value, in a message */
-#define REG_CONFIG_PLACE     256
-
-
-/* One reading of a file, or of an environment. */
-typedef struct {
-    reg_config_t        config;        /* the caller's, once all is well */
-    reg_config_warn_pt  warn;
-    void               *ctx;
-    reg_error_t        *err;
-
-    const char         *file;          /* NULL: an environment */
-    size_t              line;
-    reg_str_t           variable;
-
-    yaml_parser_t       parser;
-    yaml_event_t        event;
-    int                 depth;
-
-    size_t              seen[REG_CONFIG_KEYS_MAX];   /* line of first mention */
-} reg_config_reader_t;
-
-
-/* s for a message: cut, and nothing in it that could forge a log line. */
-static const char *
-reg_config_printable(reg_str_t s, char *out, size_t size)
-{
-    size_t  n = s.len < size ? s.len : size - 1;
-
-    for (size_t i = 0; i < n; i++) {
-        out[i] = s.data[i] >= ' ' && s.data[i] <= '~' ? s.data[i] : '?';
-    }
-
-    out[n] = '\0';
-    return out;
-}
-
-
-/* Writes "config.yml:12: log.level", or the variable's name. */
-static const char *
-reg_config_place(const reg_config_reader_t *r, const char *path, char *out)
-{
-    size_t  len;
-
-    if (r->file == NULL) {
-        return reg_config_printable(r->variable, out, REG_CONFIG_PLACE / 2);
-    }
-
-    /* of a long name the end matters, and the message must still fit */
-    len = strlen(r->file);
-
-    (void) snprintf(out, REG_CONFIG_PLACE, "%s:%zu%s%s",
-                    len > 80 ? r->file + len - 80 : r->file, r->line,
-                    path[0] == '\0' ? "" : ": ", path);
-    return out;
-}
-
-
-static int
-reg_config_fail(const reg_config_reader_t *r, const char *path,
-    const char *why)
-{
-    char  place[REG_CONFIG_PLACE];
-
-    return reg_error_set(r->err, REG_BAD_REQUEST, "%s: %s",
-                         reg_config_place(r, path, place), why);
-}
-
-
-static void
-reg_config_warn(const reg_config_reader_t *r, const char *path,
-    const char *why)
-{
-    char  place[REG_CONFIG_PLACE], message[2 * REG_CONFIG_PLACE];
-
-    (void) snprintf(message, sizeof(message), "%s: %s",
-                    reg_config_place(r, path, place), why);
-
-    if (r->warn != NULL) {
-        r->warn(r->ctx, message);
-    }
-}
 
 
 void
@@ -215,105 +131,44 @@ reg_config_short(reg_config_reader_t *r, const char *section, reg_str_t value)
 }
 
 
-/* The next event of the file.  What could make a small file large, or the
- * walk deep, ends here. */
+/* A list of words, whose start is the current event, as if they stood in one
+ * line. */
 static int
-reg_config_next(reg_config_reader_t *r)
+reg_config_words(reg_config_reader_t *r, const reg_config_key_t *key)
 {
-    const yaml_char_t  *anchor = NULL;
-    const char         *problem;
+    int        rc = -1;
+    reg_str_t  word;
+    reg_buf_t  line = REG_BUF_INIT;
 
-    yaml_event_delete(&r->event);
-
-    if (!yaml_parser_parse(&r->parser, &r->event)) {
-        problem = r->parser.problem;
-        r->line = r->parser.problem_mark.line + 1;
-        return reg_config_fail(r, "", problem != NULL ? problem
-                                                      : "out of memory");
-    }
-
-    r->line = r->event.start_mark.line + 1;
-
-    switch (r->event.type) {
-
-    case YAML_ALIAS_EVENT:
-        anchor = r->event.data.alias.anchor;
-        break;
-
-    case YAML_SCALAR_EVENT:
-        anchor = r->event.data.scalar.anchor;
-        break;
-
-    case YAML_MAPPING_START_EVENT:
-        anchor = r->event.data.mapping_start.anchor;
-        r->depth++;
-        break;
-
-    case YAML_SEQUENCE_START_EVENT:
-        anchor = r->event.data.sequence_start.anchor;
-        r->depth++;
-        break;
-
-    case YAML_MAPPING_END_EVENT:
-    case YAML_SEQUENCE_END_EVENT:
-        r->depth--;
-        break;
-
-    default:
-        break;
-    }
-
-    if (anchor != NULL) {
-        return reg_config_fail(r, "", "anchors (&) and aliases (*) are not"
-                               " supported; write the value itself");
-    }
-
-    if (r->depth > REG_CONFIG_DEPTH) {
-        return reg_config_fail(r, "", "more than 16 levels deep");
-    }
-
-    return 0;
-}
-
-
-/* Passes over the value that begins with the current event. */
-static int
-reg_config_skip(reg_config_reader_t *r)
-{
-    int  depth = r->depth;
-
-    if (r->event.type == YAML_MAPPING_START_EVENT
-        || r->event.type == YAML_SEQUENCE_START_EVENT)
-    {
-        while (r->depth >= depth) {
-            if (reg_config_next(r) == -1) {
-                return -1;
-            }
+    for ( ;; ) {
+        if (reg_config_next(r) == -1) {
+            goto out;
         }
-    }
 
-    return 0;
-}
-
-
-/* The current scalar; what YAML reads as null has no bytes. */
-static reg_str_t
-reg_config_scalar(const reg_config_reader_t *r)
-{
-    static const char  *nulls[] = { "~", "null", "Null", "NULL" };
-
-    reg_str_t  s = { r->event.data.scalar.length,
-                     (const char *) r->event.data.scalar.value };
-
-    if (r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++) {
-            if (reg_str_eq(s, reg_str_from(nulls[i]))) {
-                return REG_STR_NULL;
-            }
+        if (r->event->type == YAML_SEQUENCE_END_EVENT) {
+            break;
         }
+
+        word = r->event->type == YAML_SCALAR_EVENT ? reg_config_scalar(r)
+                                                  : REG_STR_NULL;
+
+        if (word.len == 0 || memchr(word.data, ' ', word.len) != NULL
+            || memchr(word.data, ',', word.len) != NULL)
+        {
+            (void) reg_config_fail(r, key->path, "expected words in this"
+                                   " list");
+            goto out;
+        }
+
+        reg_buf_putstr(&line, word);
+        reg_buf_puts(&line, " ");
     }
 
-    return s;
+    rc = reg_config_store(r, key, reg_buf_str(&line));
+
+out:
+    reg_buf_free(&line);
+    return rc;
 }
 
 
@@ -330,7 +185,17 @@ reg_config_typed(reg_config_reader_t *r, const reg_config_key_t *key)
 
     *seen = r->line;
 
-    if (r->event.type != YAML_SCALAR_EVENT) {
+    if (key->kind == REG_CONFIG_ACCESS) {
+        return reg_config_access(r);
+    }
+
+    if (key->kind == REG_CONFIG_WORDS
+        && r->event->type == YAML_SEQUENCE_START_EVENT)
+    {
+        return reg_config_words(r, key);
+    }
+
+    if (r->event->type != YAML_SCALAR_EVENT) {
         reg_config_key_expected(key, expected, sizeof(expected));
         (void) snprintf(why, sizeof(why), "expected %s", expected);
         return reg_config_fail(r, key->path, why);
@@ -343,23 +208,29 @@ reg_config_typed(reg_config_reader_t *r, const reg_config_key_t *key)
 static int reg_config_section(reg_config_reader_t *r, const char *path);
 
 
+/* The value of a section, which is the current event. */
+static int
+reg_config_below(reg_config_reader_t *r, const char *path)
+{
+    if (r->event->type == YAML_MAPPING_START_EVENT) {
+        return reg_config_section(r, path);
+    }
+
+    if (r->event->type == YAML_SCALAR_EVENT) {
+        return reg_config_short(r, path, reg_config_scalar(r));
+    }
+
+    return reg_config_fail(r, path, "expected keys below it, found a list");
+}
+
+
 /* The value of a key, which is the current event. */
 static int
 reg_config_value(reg_config_reader_t *r, const reg_config_key_t *key,
     const char *path)
 {
     if (reg_config_key_is_section(path)) {
-
-        if (r->event.type == YAML_MAPPING_START_EVENT) {
-            return reg_config_section(r, path);
-        }
-
-        if (r->event.type == YAML_SCALAR_EVENT) {
-            return reg_config_short(r, path, reg_config_scalar(r));
-        }
-
-        return reg_config_fail(r, path, "expected keys below it, found a"
-                               " list");
+        return reg_config_below(r, path);
     }
 
     if (!reg_config_key_is_foreign(key)) {
@@ -381,12 +252,12 @@ reg_config_pair(reg_config_reader_t *r, const char *section)
     reg_str_t                s;
     bool                     odd;
 
-    if (r->event.type != YAML_SCALAR_EVENT) {
+    if (r->event->type != YAML_SCALAR_EVENT) {
         return reg_config_fail(r, section, "a key must be plain text");
     }
 
-    s = (reg_str_t) { r->event.data.scalar.length,
-                      (const char *) r->event.data.scalar.value };
+    s = (reg_str_t) { r->event->data.scalar.length,
+                      (const char *) r->event->data.scalar.value };
 
     /* "a.b: 1" is not the key b of a; nor is what had to be cut */
     odd = s.len >= sizeof(name)
@@ -412,6 +283,8 @@ reg_config_pair(reg_config_reader_t *r, const char *section)
         return reg_config_report(r, key, path) == -1 ? -1 : reg_config_skip(r);
     }
 
+    r->config.auth_asked |= strcmp(path, "auth") == 0;
+
     return reg_config_value(r, key, path);
 }
 
@@ -424,7 +297,7 @@ reg_config_section(reg_config_reader_t *r, const char *path)
             return -1;
         }
 
-        if (r->event.type == YAML_MAPPING_END_EVENT) {
+        if (r->event->type == YAML_MAPPING_END_EVENT) {
             return 0;
         }
 
@@ -443,9 +316,9 @@ reg_config_stream(reg_config_reader_t *r)
         if (reg_config_next(r) == -1) {
             return -1;
         }
-    } while (r->event.type == YAML_STREAM_START_EVENT
-             || r->event.type == YAML_DOCUMENT_START_EVENT
-             || r->event.type == YAML_DOCUMENT_END_EVENT);
+    } while (r->event->type == YAML_STREAM_START_EVENT
+             || r->event->type == YAML_DOCUMENT_START_EVENT
+             || r->event->type == YAML_DOCUMENT_END_EVENT);
 
     return 0;
 }
@@ -458,16 +331,16 @@ reg_config_document(reg_config_reader_t *r)
         return -1;
     }
 
-    if (r->event.type == YAML_STREAM_END_EVENT) {
+    if (r->event->type == YAML_STREAM_END_EVENT) {
         return 0;                                    /* an empty file */
     }
 
-    if (r->event.type == YAML_MAPPING_START_EVENT) {
+    if (r->event->type == YAML_MAPPING_START_EVENT) {
         if (reg_config_section(r, "") == -1) {
             return -1;
         }
 
-    } else if (r->event.type != YAML_SCALAR_EVENT
+    } else if (r->event->type != YAML_SCALAR_EVENT
                || reg_config_scalar(r).len > 0)
     {
         return reg_config_fail(r, "", "expected keys with values, such as"
@@ -478,53 +351,9 @@ reg_config_document(reg_config_reader_t *r)
         return -1;
     }
 
-    if (r->event.type != YAML_STREAM_END_EVENT) {
+    if (r->event->type != YAML_STREAM_END_EVENT) {
         return reg_config_fail(r, "", "a second document begins here; one is"
                                " expected");
-    }
-
-    return 0;
-}
-
-
-/* Appends a file to out. */
-static int
-reg_config_load(const char *path, reg_buf_t *out, reg_error_t *err)
-{
-    char     text[128];
-    int      fd, sys = 0;
-    char    *p;
-    ssize_t  n = 0;
-
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd == -1) {
-        sys = errno;
-    }
-
-    while (sys == 0 && out->len <= REG_CONFIG_FILE_MAX) {
-        p = reg_buf_reserve(out, 64 * 1024);
-        n = p == NULL ? -1 : read(fd, p, 64 * 1024);
-
-        if (n <= 0) {
-            sys = p == NULL ? ENOMEM : n == -1 ? errno : 0;
-            break;
-        }
-
-        out->len += (size_t) n;
-    }
-
-    if (fd != -1) {
-        (void) close(fd);                            /* it was only read */
-    }
-
-    if (sys != 0) {
-        return reg_error_set(err, REG_BAD_REQUEST, "%s: %s", path,
-                             strerror_r(sys, text, sizeof(text)));
-    }
-
-    if (out->len > REG_CONFIG_FILE_MAX) {
-        return reg_error_set(err, REG_BAD_REQUEST,
-                             "%s: is larger than 1 MiB", path);
     }
 
     return 0;
@@ -537,33 +366,49 @@ reg_config_read(reg_config_t *config, const char *path,
 {
     int                  rc = -1;
     reg_buf_t            text = REG_BUF_INIT;
+    yaml_parser_t        parser;
+    yaml_event_t         event = { 0 };
     reg_config_reader_t  r = { .config = *config, .warn = warn, .ctx = ctx,
-                               .err = err, .file = path };
+                               .err = err, .file = path, .parser = &parser,
+                               .event = &event };
 
     if (reg_config_load(path, &text, err) == -1) {
         goto out;
     }
 
-    if (!yaml_parser_initialize(&r.parser)) {
+    if (!yaml_parser_initialize(&parser)) {
         (void) reg_error_set(err, REG_BAD_REQUEST, "%s: out of memory", path);
         goto out;
     }
 
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *) text.data,
+    yaml_parser_set_input_string(&parser, (const unsigned char *) text.data,
                                  text.len);
 
     rc = reg_config_document(&r);
 
-    yaml_event_delete(&r.event);
-    yaml_parser_delete(&r.parser);
+    yaml_event_delete(&event);
+    yaml_parser_delete(&parser);
 
     if (rc == 0) {
         *config = r.config;
+
+    } else if (r.config.policy != config->policy) {
+        reg_policy_free(r.config.policy);
     }
 
 out:
     reg_buf_free(&text);
     return rc;
+}
+
+
+/* "AUTH", "AUTH_…", in any case. */
+static bool
+reg_config_is_auth(reg_str_t name)
+{
+    reg_str_t  first = reg_str_cut(&name, '_');
+
+    return reg_str_eq_nocase(first, REG_STR("auth"));
 }
 
 
@@ -575,14 +420,17 @@ reg_config_variable(reg_config_reader_t *r, reg_str_t name, reg_str_t value)
     reg_str_t                section;
     char                     path[REG_CONFIG_PATH];
 
-    if (key != NULL) {
+    /* REGISTRY_STORAGE=filesystem, REGISTRY_AUTH=htpasswd */
+    section = reg_config_key_spelled_section(name);
+    r->config.auth_asked |= reg_config_is_auth(name);
+
+    if (key != NULL
+        && (section.len == 0 || !reg_config_key_is_foreign(key)))
+    {
         return reg_config_key_is_foreign(key)
                ? reg_config_report(r, key, key->path)
                : reg_config_store(r, key, value);
     }
-
-    /* REGISTRY_STORAGE=filesystem */
-    section = reg_config_key_spelled_section(name);
 
     if (section.len > 0) {
         (void) reg_str_copy(path, sizeof(path), section);        /* fits */
@@ -626,6 +474,72 @@ reg_config_environment(reg_config_t *config, char *const *env,
 
     *config = r.config;
     return 0;
+}
+
+
+/* Another issuer is trusted as a whole or not at all. */
+static int
+reg_config_check_token(const reg_config_t *config, reg_error_t *err)
+{
+    bool  realm = config->token_realm[0] != '\0' || config->token_autoredirect;
+    bool  keys = config->token_bundle[0] != '\0'
+                 || config->token_jwks[0] != '\0';
+
+    const struct {
+        bool         there;
+        const char  *path;
+    } parts[] = {
+        { config->token_issuer[0] != '\0', "issuer" },
+        { config->token_service[0] != '\0', "service" },
+        { realm, "realm" },
+        { keys, "rootcertbundle, or jwks," },
+    };
+
+    size_t  n = sizeof(parts) / sizeof(parts[0]), there = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        there += parts[i].there;
+    }
+
+    for (size_t i = 0; there > 0 && i < n; i++) {
+        if (!parts[i].there) {
+            return reg_error_set(err, REG_BAD_REQUEST, "auth.token: %s is"
+                                 " missing", parts[i].path);
+        }
+    }
+
+    return 0;
+}
+
+
+int
+reg_config_check(const reg_config_t *config, reg_error_t *err)
+{
+    if (config->auth_asked && config->htpasswd_path[0] == '\0'
+        && config->token_issuer[0] == '\0')
+    {
+        return reg_error_set(err, REG_BAD_REQUEST, "auth: neither"
+                             " auth.htpasswd.path nor auth.token.issuer is"
+                             " there, everything would be open: write one, or"
+                             " remove auth");
+    }
+
+    if (config->tokens_enabled && config->htpasswd_path[0] == '\0') {
+        return reg_error_set(err, REG_BAD_REQUEST,
+                             "nginx_registry.tokens.enabled: nobody could log"
+                             " in: write auth.htpasswd.path");
+    }
+
+    return reg_config_check_token(config, err) == -1 ? -1
+           : reg_address_check(reg_str_from(config->trusted_proxies), err);
+}
+
+
+void
+reg_config_free(reg_config_t *config)
+{
+    reg_policy_free(config->policy);
+    config->policy = NULL;
 }
 
 

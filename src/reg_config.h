@@ -23,7 +23,7 @@
 #ifndef REG_CONFIG_H
 #define REG_CONFIG_H
 
-#include "reg_error.h"
+#include "reg_policy.h"
 
 #define REG_CONFIG_TEXT  512
 
@@ -38,6 +38,11 @@ typedef enum {
     REG_LOG_TEXT,
     REG_LOG_JSON
 } reg_log_format_t;
+
+typedef enum {
+    REG_TOKENS_ES256,
+    REG_TOKENS_RS256
+} reg_tokens_algorithm_t;
 
 typedef struct {
     char               root[REG_CONFIG_TEXT];  /* storage.filesystem.
@@ -59,6 +64,33 @@ typedef struct {
     int64_t            manifest_cache;          /* .manifest_cache, bytes */
     int64_t            tags_max;                /* .tags_max, entries */
     int64_t            drain_timeout;           /* .drain_timeout, seconds */
+    char               state[REG_CONFIG_TEXT];  /* .state */
+    char               external_url[256];       /* .external_url, or "" */
+    char               trusted_proxies[REG_CONFIG_TEXT];  /* words */
+    bool               tokens_enabled;          /* .tokens.enabled */
+    int64_t            tokens_lifetime;         /* .tokens.lifetime, seconds */
+    int64_t            tokens_refresh_lifetime; /* seconds */
+    reg_tokens_algorithm_t  tokens_algorithm;   /* .tokens.algorithm */
+    char               tokens_service[128];     /* .tokens.service */
+    reg_policy_t      *policy;                  /* .access; NULL: none */
+    char               audit_path[REG_CONFIG_TEXT];       /* or "" */
+
+    bool               auth_asked;              /* there is an auth: it must
+                                                   not end in no auth */
+
+    /* auth.htpasswd: "" if there is none */
+    char               htpasswd_path[REG_CONFIG_TEXT];
+    char               htpasswd_realm[128];
+
+    /* auth.token: another issuer's; token_issuer "" if there is none */
+    char               token_realm[REG_CONFIG_TEXT];
+    char               token_service[128];
+    char               token_issuer[256];
+    char               token_bundle[REG_CONFIG_TEXT];
+    char               token_jwks[REG_CONFIG_TEXT];
+    char               token_algorithms[REG_CONFIG_TEXT]; /* words */
+    bool               token_autoredirect;
+    char               token_autoredirect_path[128];
 } reg_config_t;
 
 /* Called for each thing that was ignored or odd. */
@@ -76,6 +108,14 @@ int reg_config_read(reg_config_t *config, const char *path,
 /* Applies REGISTRY_… variables of a NULL-terminated environment. */
 int reg_config_environment(reg_config_t *config, char *const *env,
     reg_config_warn_pt warn, void *ctx, reg_error_t *err);
+
+/* What no key alone can be blamed for: a way in that is only half described.
+ * To be called after all was read. */
+int reg_config_check(const reg_config_t *config, reg_error_t *err);
+
+/* Gives up what the configuration holds; a copy of it is then not to be used
+ * either. */
+void reg_config_free(reg_config_t *config);
 
 /* Appends every key with its default and a sentence, as text: --help-config. */
 void reg_config_describe(reg_buf_t *out);

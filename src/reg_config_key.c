@@ -20,7 +20,14 @@ static const char *const  reg_config_formats[] = {
     NULL
 };
 
-_Static_assert(sizeof(reg_log_level_t) == sizeof(int)
+static const char *const  reg_config_algorithms[] = {
+    [REG_TOKENS_ES256] = "ES256",
+    [REG_TOKENS_RS256] = "RS256",
+    NULL
+};
+
+_Static_assert(sizeof(reg_tokens_algorithm_t) == sizeof(int)
+               && sizeof(reg_log_level_t) == sizeof(int)
                && sizeof(reg_log_format_t) == sizeof(int),
                "an enum is stored as an int");
 
@@ -76,9 +83,39 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "storage.cos", DRIVER },
     { "storage.rados", DRIVER },
 
+    { "auth.htpasswd.realm", REG_CONFIG_TEXT_LINE,
+      "what clients show when they ask for a password",
+      "registry", AT(htpasswd_realm), 1, 127, NULL },
+    { "auth.htpasswd.path", REG_CONFIG_ABSOLUTE,
+      "the accounts, as htpasswd -B and registryctl user write them",
+      NULL, AT(htpasswd_path), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "auth.token.realm", REG_CONFIG_TEXT_LINE,
+      "the URL where clients get tokens of another issuer",
+      NULL, AT(token_realm), 1, REG_CONFIG_TEXT - 1, NULL },
+    { "auth.token.service", REG_CONFIG_TEXT_LINE,
+      "the name of this registry in those tokens (aud)",
+      NULL, AT(token_service), 1, 127, NULL },
+    { "auth.token.issuer", REG_CONFIG_TEXT_LINE,
+      "the name of their issuer (iss)",
+      NULL, AT(token_issuer), 1, 255, NULL },
+    { "auth.token.rootcertbundle", REG_CONFIG_ABSOLUTE,
+      "the issuer's certificates, PEM",
+      NULL, AT(token_bundle), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "auth.token.jwks", REG_CONFIG_ABSOLUTE,
+      "the issuer's keys, a JSON Web Key Set",
+      NULL, AT(token_jwks), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "auth.token.signingalgorithms", REG_CONFIG_WORDS,
+      "the only algorithms that are accepted; none named: what fits the key",
+      NULL, AT(token_algorithms), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "auth.token.autoredirect", REG_CONFIG_BOOL,
+      "the realm is on the host that was asked, not auth.token.realm",
+      "false", AT(token_autoredirect), 0, 0, NULL },
+    { "auth.token.autoredirectpath", REG_CONFIG_TEXT_LINE,
+      "its path there",
+      "/auth/token", AT(token_autoredirect_path), 1, 127, NULL },
     { "auth",
-      REFUSED("the worker checks no access, all would be open: remove this"
-              " and protect nginx's location (auth_basic, allow)") },
+      REFUSED("there is no such way in: write auth.htpasswd or auth.token, or"
+              " remove this") },
 
     { "middleware", IGNORED("there is no middleware") },
     { "reporting", IGNORED("nothing is reported elsewhere; read the log") },
@@ -155,6 +192,38 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "nginx_registry.drain_timeout", REG_CONFIG_INT,
       "seconds that requests have to end when the worker stops",
       "30", AT(drain_timeout), 0, 3600, NULL },
+
+    { "nginx_registry.state", REG_CONFIG_ABSOLUTE,
+      "keys of our own and robot accounts; not a part of the tree",
+      "/var/lib/nginx-registry", AT(state), 0, REG_CONFIG_TEXT - 64, NULL },
+    { "nginx_registry.external_url", REG_CONFIG_TEXT_LINE,
+      "how clients reach the registry, such as https://registry.example.org;"
+      " without it as the request came",
+      NULL, AT(external_url), 1, 255, NULL },
+    { "nginx_registry.trusted_proxies", REG_CONFIG_WORDS,
+      "addresses and networks whose X-Forwarded-Proto and -Host are believed",
+      "127.0.0.1 ::1", AT(trusted_proxies), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.tokens.enabled", REG_CONFIG_BOOL,
+      "clients log in at our own token server, /v2/_token",
+      "false", AT(tokens_enabled), 0, 0, NULL },
+    { "nginx_registry.tokens.lifetime", REG_CONFIG_INT,
+      "seconds that a token of ours is good for",
+      "300", AT(tokens_lifetime), 60, 86400, NULL },
+    { "nginx_registry.tokens.refresh_lifetime", REG_CONFIG_INT,
+      "seconds that a refresh token is good for",
+      "2592000", AT(tokens_refresh_lifetime), 60, 366 * 86400, NULL },
+    { "nginx_registry.tokens.algorithm", REG_CONFIG_ENUM,
+      "of new keys of ours",
+      "ES256", AT(tokens_algorithm), 0, 0, reg_config_algorithms },
+    { "nginx_registry.tokens.service", REG_CONFIG_TEXT_LINE,
+      "the name of this registry in tokens of ours",
+      "nginx-registry", AT(tokens_service), 1, 127, NULL },
+    { "nginx_registry.access", REG_CONFIG_ACCESS,
+      "who may do what: groups and rules, see docs/access.md",
+      NULL, AT(policy), 0, 0, NULL },
+    { "nginx_registry.audit.path", REG_CONFIG_ABSOLUTE,
+      "a file for one JSON line per login, push, delete and refusal",
+      NULL, AT(audit_path), 0, REG_CONFIG_TEXT - 1, NULL },
 };
 
 #define REG_CONFIG_KEYS  (sizeof(reg_config_keys) / sizeof(reg_config_keys[0]))
@@ -450,9 +519,9 @@ reg_config_key_enum(reg_str_t s, const char *const *words, int *out)
 
 
 static int
-reg_config_key_absolute(reg_str_t s, int64_t max, char *out)
+reg_config_key_text(reg_str_t s, const reg_config_key_t *key, char *out)
 {
-    if (s.len == 0 || s.len > (size_t) max || s.data[0] != '/') {
+    if ((int64_t) s.len < key->min || (int64_t) s.len > key->max) {
         return -1;
     }
 
@@ -464,7 +533,41 @@ reg_config_key_absolute(reg_str_t s, int64_t max, char *out)
         }
     }
 
-    return reg_str_copy(out, REG_CONFIG_TEXT, s);
+    return reg_str_copy(out, (size_t) key->max + 1, s);
+}
+
+
+static int
+reg_config_key_absolute(reg_str_t s, const reg_config_key_t *key, char *out)
+{
+    return s.len > 0 && s.data[0] == '/' ? reg_config_key_text(s, key, out)
+                                         : -1;
+}
+
+
+/* Words between blanks and commas, put together with one blank. */
+static int
+reg_config_key_words(reg_str_t s, const reg_config_key_t *key, char *out)
+{
+    size_t  n = 0;
+    char    words[REG_CONFIG_TEXT];
+
+    for (size_t i = 0; i < s.len; i++) {
+        bool  gap = s.data[i] == ' ' || s.data[i] == ',';
+
+        if (gap && (n == 0 || words[n - 1] == ' ')) {
+            continue;
+        }
+
+        if (n == sizeof(words)) {
+            return -1;
+        }
+
+        words[n++] = gap ? ' ' : s.data[i];
+    }
+
+    return reg_config_key_text(reg_str_trim((reg_str_t) { n, words }), key,
+                               out);
 }
 
 
@@ -493,8 +596,18 @@ reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
         break;
 
     case REG_CONFIG_ABSOLUTE:
-        return reg_config_key_absolute(value, key->max,
-                                   (char *) config + key->offset);
+        return reg_config_key_absolute(value, key,
+                                       (char *) config + key->offset);
+
+    case REG_CONFIG_TEXT_LINE:
+        return reg_config_key_text(value, key, (char *) config + key->offset);
+
+    case REG_CONFIG_WORDS:
+        return reg_config_key_words(value, key,
+                                    (char *) config + key->offset);
+
+    case REG_CONFIG_ACCESS:
+        return -1;                               /* no value of one line */
 
     case REG_CONFIG_ENUM:
         rc = reg_config_key_enum(value, key->words, &word);
@@ -546,6 +659,19 @@ reg_config_key_expected(const reg_config_key_t *key, char *out, size_t size)
     case REG_CONFIG_ABSOLUTE:
         (void) snprintf(out, size, "a path that begins with / and has at most"
                         " %lld bytes", max);
+        break;
+
+    case REG_CONFIG_TEXT_LINE:
+        (void) snprintf(out, size, "a line of %lld to %lld bytes", min, max);
+        break;
+
+    case REG_CONFIG_WORDS:
+        (void) snprintf(out, size, "a list, of %lld bytes in all at most",
+                        max);
+        break;
+
+    case REG_CONFIG_ACCESS:
+        (void) snprintf(out, size, "groups and rules below it, in the file");
         break;
 
     case REG_CONFIG_ENUM:

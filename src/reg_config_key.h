@@ -18,7 +18,7 @@
 #include "reg_config.h"
 
 /* bounds of what the reader keeps for each row, and of any row's path */
-#define REG_CONFIG_KEYS_MAX  96
+#define REG_CONFIG_KEYS_MAX  160
 #define REG_CONFIG_PATH      128
 
 typedef enum {
@@ -29,6 +29,10 @@ typedef enum {
     REG_CONFIG_MODE,         /* octal; max is the mask of what is allowed */
     REG_CONFIG_ENUM,
     REG_CONFIG_ABSOLUTE,     /* a path from "/"; max is its length */
+    REG_CONFIG_TEXT_LINE,    /* one line of text; max is its length */
+    REG_CONFIG_WORDS,        /* a list, or words in one line; stored with one
+                                blank between two; max is its length */
+    REG_CONFIG_ACCESS,       /* who may do what: reg_config_access.h */
 
     REG_CONFIG_HARMLESS,     /* nginx does it, or nothing is lost */
     REG_CONFIG_IGNORED,      /* something is lost: a warning */

@@ -54,8 +54,10 @@ for my $case (
         qr/other\.yml:6.*maxentries/],
     ['a word for a truth',   "${good}  delete:\n    enabled: perhaps\n",
         qr/other\.yml:6.*enabled/],
-    ['auth, not ignored',    "${good}auth:\n  htpasswd:\n    realm: x\n"
-        . "    path: /x\n", qr/other\.yml:[567].*auth/],
+    ['an odd way in',        "${good}auth:\n  silly:\n    realm: x\n",
+        qr/other\.yml:[567].*auth/],
+    ['a way in that is none', "${good}auth:\n  htpasswd:\n    realm: x\n",
+        qr/auth\.htpasswd\.path/],
     ['another driver',       "version: 0.1\nstorage:\n  s3:\n    bucket: x\n",
         qr/other\.yml:\d.*s3/],
 )

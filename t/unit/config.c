@@ -66,7 +66,8 @@ read_bytes(const char *text, size_t len)
     memset(&err, 0, sizeof(err));
     reg_config_init(&config);
 
-    return reg_config_read(&config, file, warn, &warned, &err);
+    return reg_config_read(&config, file, warn, &warned, &err) == -1
+           ? -1 : reg_config_check(&config, &err);
 }
 
 
@@ -381,8 +382,8 @@ static void
 whatever_would_weaken_what_was_asked_for_is_refused(void **state)
 {
     static const char  *refused[] = {
-        "auth:\n  htpasswd:\n    realm: x\n", "auth: silly\n", "auth:\n",
-        "auth: {}\n", "auth: []\n", "proxy:\n  remoteurl: https://x\n",
+        "auth: silly\n", "auth: {silly: {realm: x}}\n",
+        "proxy:\n  remoteurl: https://x\n",
         "storage: inmemory\n", "storage: s3\n", "storage: {inmemory: }\n",
         "storage:\n  s3:\n    bucket: x\n", "storage: {azure: {}}\n",
         "storage: {gcs: {}}\n", "storage: {oss: {}}\n",
@@ -400,10 +401,125 @@ whatever_would_weaken_what_was_asked_for_is_refused(void **state)
         assert_int_equal(strncmp(err.message, "config.yml:", 11), 0);
     }
 
-    expect_error("version: 0.1\n\nauth:\n  token: {}\n",
-                 "config.yml:3: auth: the worker checks no access, all would"
-                 " be open: remove this and protect nginx's location"
-                 " (auth_basic, allow)");
+    expect_error("version: 0.1\n\nauth:\n  silly: {}\n",
+                 "config.yml:4: auth.silly: there is no such way in: write"
+                 " auth.htpasswd or auth.token, or remove this");
+}
+
+
+static void
+auth_never_ends_in_no_auth(void **state)
+{
+    static const char  *half[] = {
+        "auth:\n", "auth: {}\n", "auth: []\n", "auth: htpasswd\n",
+        "auth: {htpasswd: {}}\n", "auth: {htpasswd: {realm: x}}\n",
+        "auth: {token: {}}\n", "auth: {token: {realm: https://x/}}\n",
+        "auth: {token: {realm: r, service: s, issuer: i}}\n",
+        "auth: {token: {realm: r, issuer: i, jwks: /x}}\n",
+        "auth: {htpasswd: {path: x}}\n",
+        "auth: {htpasswd: {path: /x}, token: {issuer: i}}\n",
+        "nginx_registry: {tokens: {enabled: true}}\n"
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(half) / sizeof(half[0]); i++) {
+        assert_int_equal(read_bytes(half[i], strlen(half[i])), -1);
+        assert_int_equal(err.code, REG_BAD_REQUEST);
+        reg_config_free(&config);
+    }
+
+    expect_silent("auth: {htpasswd: {realm: x, path: /x}}\n");
+    assert_string_equal(config.htpasswd_realm, "x");
+    assert_string_equal(config.htpasswd_path, "/x");
+
+    expect_silent("auth:\n  token:\n    realm: https://gitlab/jwt/auth\n"
+                  "    service: container_registry\n    issuer: omnibus\n"
+                  "    rootcertbundle: /x.crt\n"
+                  "    signingalgorithms: [RS256, ES256]\n");
+    assert_string_equal(config.token_algorithms, "RS256 ES256");
+}
+
+
+static void
+who_may_do_what_is_read(void **state)
+{
+    reg_identity_t       alice = { REG_WHO_USER, "alice" };
+    reg_identity_t       anybody = REG_IDENTITY_ANYBODY;
+    reg_policy_reason_t  why[REG_POLICY_ACTIONS];
+    reg_name_t           name;
+
+    (void) state;
+
+    expect_silent("nginx_registry:\n  access:\n"
+                  "    groups:\n      dev: [alice, bob]\n      ops: carol\n"
+                  "    rules:\n"
+                  "      - who: anonymous\n        repositories: public/**\n"
+                  "        actions: pull\n"
+                  "      - {who: ['@dev', carol], repositories: [a/*, b],"
+                  " actions: [pull, push]}\n"
+                  "      - {who: alice, actions: [catalog]}\n");
+
+    assert_int_equal(reg_name_parse(&name, REG_STR("a/x")), 0);
+    assert_int_equal(reg_policy_allow(config.policy, &alice, &name, why),
+                     REG_ACTION_PULL | REG_ACTION_PUSH);
+    assert_int_equal(why[0].line, 10);
+    assert_int_equal(reg_policy_allow(config.policy, &anybody, &name, NULL),
+                     0);
+    assert_int_equal(reg_policy_allow(config.policy, &alice, NULL, NULL),
+                     REG_ACTION_CATALOG);
+
+    assert_int_equal(reg_name_parse(&name, REG_STR("public/x/y")), 0);
+    assert_int_equal(reg_policy_allow(config.policy, &anybody, &name, NULL),
+                     REG_ACTION_PULL);
+
+    reg_config_free(&config);
+}
+
+
+static void
+a_wrong_rule_is_told_with_its_line(void **state)
+{
+    static const struct {
+        const char  *rule;
+        const char  *message;
+    } wrong[] = {
+        { "{who: x, repositories: a, actions: fly}",
+          "config.yml:4: nginx_registry.access.actions: an action is" },
+        { "{who: x, repositories: [], actions: pull}",
+          "config.yml:4: nginx_registry.access.repositories: expected" },
+        { "{who: x, repositories: , actions: pull}",
+          "config.yml:4: nginx_registry.access.repositories: not a pattern" },
+        { "{who: x, repositores: a, actions: pull}",
+          "config.yml:4: nginx_registry.access.rules: a rule has the keys" },
+        { "{who: '@x', repositories: a, actions: pull}",
+          "config.yml:4: nginx_registry.access.rules: there is no group" },
+        { "{repositories: a, actions: pull}",
+          "config.yml:4: nginx_registry.access.rules: the rule has no who" },
+        { "{who: x, repositories: a}",
+          "config.yml:4: nginx_registry.access.rules: the rule has no act" },
+        { "{who: x, repositories: A, actions: pull}",
+          "config.yml:4: nginx_registry.access.repositories: not a patt" },
+        { "[who, x]",
+          "config.yml:4: nginx_registry.access.rules: expected a rule" },
+        { "{who: {x: y}, actions: pull}",
+          "config.yml:4: nginx_registry.access.who: expected a word" },
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char  text[256];
+
+        (void) snprintf(text, sizeof(text), "nginx_registry:\n  access:\n"
+                        "    rules:\n      - %s\n", wrong[i].rule);
+        assert_int_equal(read_bytes(text, strlen(text)), -1);
+        assert_int_equal(strncmp(err.message, wrong[i].message,
+                                 strlen(wrong[i].message)), 0);
+        assert_null(config.policy);
+    }
+
+    assert_int_equal(environment("REGISTRY_NGINX_REGISTRY_ACCESS=x"), -1);
 }
 
 
@@ -782,8 +898,8 @@ wrong_variables_are_errors(void **state)
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=",
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=data",
         "REGISTRY_NGINX_REGISTRY_THREADS=-1", "REGISTRY_CATALOG_MAXENTRIES= 1",
-        "REGISTRY_AUTH=htpasswd", "REGISTRY_AUTH_HTPASSWD_REALM=x",
-        "REGISTRY_AUTH_HTPASSWD_PATH=", "REGISTRY_auth_token_realm=x",
+        "REGISTRY_AUTH=silly", "REGISTRY_AUTH_SILLY_REALM=x",
+        "REGISTRY_AUTH_HTPASSWD_PATH=", "REGISTRY_auth_token_realm=",
         "REGISTRY_STORAGE=s3", "REGISTRY_STORAGE_S3_BUCKET=x",
         "REGISTRY_PROXY_REMOTEURL=https://x", "REGISTRY_PROXY_REMOTEURL=",
         "REGISTRY_HTTP_TLS_CLIENTCAS=/x", "REGISTRY_STORAGE=nonsense"
@@ -844,6 +960,9 @@ main(void)
         cmocka_unit_test(what_comes_after_an_unknown_key_is_still_read),
         cmocka_unit_test(keys_without_meaning_warn_with_a_reason),
         cmocka_unit_test(whatever_would_weaken_what_was_asked_for_is_refused),
+        cmocka_unit_test(auth_never_ends_in_no_auth),
+        cmocka_unit_test(who_may_do_what_is_read),
+        cmocka_unit_test(a_wrong_rule_is_told_with_its_line),
         cmocka_unit_test(a_wrong_value_is_told_from_what_is_expected),
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(values_may_be_written_in_the_forms_of_yaml),
