@@ -27,6 +27,12 @@ static const struct {
     FCGI_REQUEST_PARAM("HTTP_ACCEPT", accept),
     FCGI_REQUEST_PARAM("HTTP_IF_NONE_MATCH", if_none_match),
     FCGI_REQUEST_PARAM("HTTP_USER_AGENT", agent),
+    FCGI_REQUEST_PARAM("HTTP_AUTHORIZATION", authorization),
+    FCGI_REQUEST_PARAM("REGISTRY_PURPOSE", purpose),
+    FCGI_REQUEST_PARAM("REQUEST_SCHEME", scheme),
+    FCGI_REQUEST_PARAM("HTTP_HOST", host),
+    FCGI_REQUEST_PARAM("HTTP_X_FORWARDED_PROTO", forwarded_proto),
+    FCGI_REQUEST_PARAM("HTTP_X_FORWARDED_HOST", forwarded_host),
 
 #undef FCGI_REQUEST_PARAM
 };
@@ -72,6 +78,8 @@ fcgi_request_param(fcgi_request_t *r, reg_str_t *field, reg_str_t value)
         return;
     }
 
+    r->twice |= field == &r->authorization;
+
     if (field != &r->accept) {
         return;
     }
@@ -89,6 +97,15 @@ fcgi_request_param(fcgi_request_t *r, reg_str_t *field, reg_str_t value)
 }
 
 
+static void
+fcgi_request_forget(fcgi_request_t *r)
+{
+    reg_login_release(r->login);
+    r->login = NULL;
+    r->until = 0;
+}
+
+
 void
 fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
 {
@@ -103,7 +120,9 @@ fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
 
     r->accepts.len = 0;
     r->accepts.failed = false;
+    r->twice = false;
     r->wire = wire;
+    fcgi_request_forget(r);
 
     for (char **p = params; *p != NULL; p++) {
         reg_str_t  value = reg_str_from(*p);
@@ -232,4 +251,5 @@ void
 fcgi_request_free(fcgi_request_t *r)
 {
     reg_buf_free(&r->accepts);
+    fcgi_request_forget(r);
 }

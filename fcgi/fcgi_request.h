@@ -17,6 +17,8 @@
  *     REQUEST_METHOD   REGISTRY_URI ($uri)   REQUEST_URI   QUERY_STRING
  *     CONTENT_TYPE   CONTENT_LENGTH   REMOTE_ADDR   REGISTRY_ROOT
  *     HTTP_ACCEPT   HTTP_IF_NONE_MATCH   HTTP_USER_AGENT
+ *     HTTP_AUTHORIZATION   REGISTRY_PURPOSE   REQUEST_SCHEME   HTTP_HOST
+ *     HTTP_X_FORWARDED_PROTO   HTTP_X_FORWARDED_HOST
  *
  * A header that a client sends twice arrives as two parameters from nginx
  * before 1.23: those of Accept are joined.
@@ -29,6 +31,7 @@
 
 #include "fcgi_wire.h"
 #include "reg_error.h"
+#include "reg_login.h"
 #include "reg_target.h"
 
 typedef enum {
@@ -58,6 +61,16 @@ typedef struct {
     reg_str_t       accept;
     reg_str_t       if_none_match;
     reg_str_t       agent;
+    reg_str_t       authorization;
+    bool            twice;              /* there are two of it */
+    reg_str_t       purpose;            /* "decide": nginx asks, no client */
+    reg_str_t       scheme;
+    reg_str_t       host;
+    reg_str_t       forwarded_proto;    /* of whoever: see fcgi_access.h */
+    reg_str_t       forwarded_host;
+
+    reg_login_t    *login;              /* held; NULL: nobody is known */
+    time_t          until;              /* what was allowed ends; 0: never */
 
     fcgi_wire_t    *wire;               /* has the body */
     reg_buf_t       accepts;            /* several Accept, joined */

@@ -1,5 +1,6 @@
 #include "fcgi_route.h"
 
+#include "fcgi_access.h"
 #include "fcgi_base.h"
 #include "fcgi_blob.h"
 #include "fcgi_catalog.h"
@@ -10,14 +11,6 @@
 
 
 typedef enum {
-    FCGI_ACCESS_ANY,             /* whoever may come in at all */
-    FCGI_ACCESS_PULL,
-    FCGI_ACCESS_PUSH,
-    FCGI_ACCESS_DELETE,
-    FCGI_ACCESS_CATALOG
-} fcgi_access_t;
-
-typedef enum {
     FCGI_NEEDS_NOTHING,
     FCGI_NEEDS_WRITE,            /* not readonly */
     FCGI_NEEDS_DELETE            /* not readonly, and deletes enabled */
@@ -26,7 +19,7 @@ typedef enum {
 typedef struct {
     reg_target_kind_t  kind;
     fcgi_method_t      method;
-    fcgi_access_t      access;
+    reg_actions_t      access;           /* 0: whoever may come in at all */
     fcgi_needs_t       needs;
     fcgi_handler_pt    handler;
 } fcgi_route_t;
@@ -35,54 +28,54 @@ typedef struct {
 static const fcgi_route_t  fcgi_routes[] = {
 
     { REG_TARGET_BASE, FCGI_METHOD_GET,
-      FCGI_ACCESS_ANY, FCGI_NEEDS_NOTHING, fcgi_base_get },
+      0, FCGI_NEEDS_NOTHING, fcgi_base_get },
     { REG_TARGET_BASE, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_ANY, FCGI_NEEDS_NOTHING, fcgi_base_get },
+      0, FCGI_NEEDS_NOTHING, fcgi_base_get },
 
     { REG_TARGET_CATALOG, FCGI_METHOD_GET,
-      FCGI_ACCESS_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
     { REG_TARGET_CATALOG, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
 
     { REG_TARGET_TAGS, FCGI_METHOD_GET,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
     { REG_TARGET_TAGS, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
 
     { REG_TARGET_MANIFEST, FCGI_METHOD_GET,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
     { REG_TARGET_MANIFEST, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
     { REG_TARGET_MANIFEST, FCGI_METHOD_PUT,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put },
     { REG_TARGET_MANIFEST, FCGI_METHOD_DELETE,
-      FCGI_ACCESS_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete },
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete },
 
     { REG_TARGET_REFERRERS, FCGI_METHOD_GET,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
     { REG_TARGET_REFERRERS, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
 
     { REG_TARGET_BLOB, FCGI_METHOD_GET,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
     { REG_TARGET_BLOB, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
     { REG_TARGET_BLOB, FCGI_METHOD_DELETE,
-      FCGI_ACCESS_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete },
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete },
 
     { REG_TARGET_UPLOADS, FCGI_METHOD_POST,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create },
 
     { REG_TARGET_UPLOAD, FCGI_METHOD_GET,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
     { REG_TARGET_UPLOAD, FCGI_METHOD_HEAD,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
     { REG_TARGET_UPLOAD, FCGI_METHOD_PATCH,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
     { REG_TARGET_UPLOAD, FCGI_METHOD_PUT,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
     { REG_TARGET_UPLOAD, FCGI_METHOD_DELETE,
-      FCGI_ACCESS_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete },
 };
 
 #define FCGI_ROUTES  (sizeof(fcgi_routes) / sizeof(fcgi_routes[0]))
@@ -207,6 +200,15 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
         || fcgi_route_allowed(route, service->config, &err) == -1)
     {
         fcgi_route_options(service, r, reply, &err);
+        return;
+    }
+
+    if (fcgi_access_check(service, r, route->access, reply) == -1) {
+        return;
+    }
+
+    if (reg_str_eq(r->purpose, REG_STR("decide"))) {
+        fcgi_access_tell(service, r, reply);
         return;
     }
 

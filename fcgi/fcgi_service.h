@@ -10,6 +10,7 @@
 
 #include "fcgi_cache.h"
 #include "fcgi_log.h"
+#include "reg_access.h"
 #include "reg_config.h"
 #include "reg_store.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     reg_store_t         *store;
     fcgi_cache_t        *cache;
     fcgi_log_t          *log;
+    reg_access_t        *access;
     pthread_mutex_t     *gate;      /* one large manifest at a time: parsed,
                                        4 MiB of JSON become tens */
     const char          *root;      /* the tree, by its real path */

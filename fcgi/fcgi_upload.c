@@ -1,5 +1,6 @@
 #include "fcgi_upload.h"
 
+#include "fcgi_access.h"
 #include "reg_blob.h"
 #include "reg_query.h"
 #include "reg_repo.h"
@@ -23,6 +24,23 @@ fcgi_upload_headers(fcgi_reply_t *reply, const reg_name_t *name,
 }
 
 
+typedef struct {
+    const fcgi_service_t  *service;
+    const fcgi_request_t  *r;
+} fcgi_upload_reader_t;
+
+
+/* Who mounts a blob from a repository reads it there. */
+static bool
+fcgi_upload_may_read(void *ctx, const reg_name_t *name)
+{
+    const fcgi_upload_reader_t  *reader = ctx;
+
+    return (fcgi_access_grant(reader->service, reader->r, name)
+            & REG_ACTION_PULL) != 0;
+}
+
+
 /* Whether the blob could be mounted: 1, 0 (start an upload instead), or -1.
  * That `from` is unknown, malformed or has no such blob is no error: the
  * client uploads then. */
@@ -34,6 +52,9 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
     reg_name_t   source;
     reg_error_t  missing = REG_ERROR_INIT;
     int          rc = reg_query_get(r->query, "mount", mount, sizeof(mount));
+
+    fcgi_upload_reader_t  reader = { service, r };
+    reg_repo_filter_t     filter = { fcgi_upload_may_read, &reader };
 
     if (rc == 0) {
         return 0;
@@ -48,8 +69,8 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
     rc = reg_query_get(r->query, "from", from, sizeof(from));
 
     if (rc == 0) {
-        /* from wherever it is; everybody may read everything as yet */
-        rc = reg_repo_find_blob(service->store, digest, &source, err);
+        rc = reg_repo_find_blob(service->store, digest, &filter, &source,
+                                err);
 
         if (rc != 1) {
             return rc;
@@ -57,6 +78,9 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
 
     } else if (rc == -1 || reg_name_parse(&source, reg_str_from(from)) == -1) {
         return 0;
+
+    } else if (!fcgi_upload_may_read(&reader, &source)) {
+        return 0;                    /* as if it had no such blob */
     }
 
     if (reg_blob_mount(service->store, &r->target.name, &source, digest,

@@ -52,6 +52,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     char             root[PATH_MAX];
     pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
     fcgi_cache_t    *cache;
+    reg_access_t    *access = NULL;
     reg_error_t      err = REG_ERROR_INIT;
 
     fcgi_worker_memory();
@@ -61,10 +62,12 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     if (cache == NULL) {
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
-    } else if (fcgi_worker_open(config, &store, root, &err) == 0) {
+    } else if (fcgi_worker_open(config, &store, root, &err) == 0
+               && reg_access_open(&access, config, &store, &err) == 0)
+    {
         fcgi_service_t  service = {
             .config = config, .store = &store, .cache = cache, .log = log,
-            .gate = &gate, .root = root,
+            .access = access, .gate = &gate, .root = root,
         };
 
         rc = fcgi_server_run(&service, listener, &err);
@@ -76,6 +79,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     }
 
     if (rc == 0) {
+        reg_access_close(access);
         fcgi_cache_free(cache);
     }
 

@@ -36,6 +36,7 @@ struct reg_repo_walk_s {
     bool               (*wanted)(const reg_repo_walk_t *w,
                                  const reg_name_t *name);
     const reg_digest_t  *blob;           /* for one kind of wanted */
+    const reg_repo_filter_t  *filter;    /* the same */
     int                (*item)(void *ctx, reg_str_t name);
     void                *ctx;
     bool                 done;
@@ -49,7 +50,9 @@ reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
     reg_path_t  link;
 
     reg_layout_layer(&link, &w->store->v2, name, w->blob);
-    return reg_link_looks_like(AT_FDCWD, link.text, w->blob);
+
+    return reg_link_looks_like(AT_FDCWD, link.text, w->blob)
+           && w->filter->may(w->filter->ctx, name);
 }
 
 
@@ -261,11 +264,11 @@ reg_repo_take_first(void *ctx, reg_str_t text)
 
 int
 reg_repo_find_blob(reg_store_t *store, const reg_digest_t *d,
-    reg_name_t *name, reg_error_t *err)
+    const reg_repo_filter_t *filter, reg_name_t *name, reg_error_t *err)
 {
     reg_repo_walk_t  w = {
         .store = store, .wanted = reg_repo_has_blob, .blob = d,
-        .item = reg_repo_take_first, .ctx = name, .err = err
+        .filter = filter, .item = reg_repo_take_first, .ctx = name, .err = err
     };
     reg_error_t      quiet = REG_ERROR_INIT;
     int64_t          size;

@@ -21,9 +21,16 @@ int reg_repo_require(reg_store_t *store, const reg_name_t *name,
 int reg_repo_list(reg_store_t *store, reg_str_t last,
     int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err);
 
-/* Finds a repository that may serve the blob d, whichever comes first: 1 and
- * its name, or 0.  Looks into every repository until it finds one. */
+/* Whose blobs count. */
+typedef struct {
+    bool  (*may)(void *ctx, const reg_name_t *name);
+    void   *ctx;
+} reg_repo_filter_t;
+
+/* Finds a repository that may serve the blob d and passes the filter, whichever
+ * comes first: 1 and its name, or 0.  Looks into every repository until it
+ * finds one. */
 int reg_repo_find_blob(reg_store_t *store, const reg_digest_t *d,
-    reg_name_t *name, reg_error_t *err);
+    const reg_repo_filter_t *filter, reg_name_t *name, reg_error_t *err);
 
 #endif

@@ -317,7 +317,7 @@ sub start_nginx {
     my $ready = wait_until(20, sub {
         return 1 unless $self->_alive('nginx');
         my $answer = eval { $self->request('GET', '/v2/', timeout => 5) };
-        return $answer && $answer->{status} == 200;
+        return $answer && $answer->{status} =~ /^(?:200|401)$/;
     });
     die "nginx does not start:\n"
         unless $ready && $self->_alive('nginx');

@@ -1,0 +1,50 @@
+/*
+ * fcgi_access: who may come in, asked before every handler.
+ *
+ * A refusal is the specification's error with the status that makes clients do
+ * the right thing (Docker's token specification; RFC 7235, 6750, 7617):
+ *
+ *     401, WWW-Authenticate    nobody is logged in, the credentials are wrong
+ *                              (error="invalid_token"), or the token carries
+ *                              too little (error="insufficient_scope")
+ *     403                      known, and may not
+ *     429, Retry-After         too many failed logins
+ *
+ * A realm is the only absolute URL that we send: that of the configuration
+ * (external_url), else of X-Forwarded-Proto and -Host if the peer is a trusted
+ * proxy, else as the request came.
+ *
+ * nginx asks by a subrequest before it serves blobs by itself: REGISTRY_PURPOSE
+ * is "decide", and the answer, which no client sees, is 204 with
+ *
+ *     Registry-Decision: allow         or "open": everybody may do everything
+ *     Registry-Until: 1767225600       if it ends by itself (seconds)
+ *     Registry-User: alice             percent-encoded, if somebody is known
+ *
+ * or a refusal.
+ */
+
+#ifndef FCGI_ACCESS_H
+#define FCGI_ACCESS_H
+
+#include "fcgi_reply.h"
+#include "fcgi_request.h"
+#include "fcgi_service.h"
+
+/* 0: go on, r->login says who it is.  -1: refused, and reply says how. */
+int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
+    reg_actions_t actions, fcgi_reply_t *reply);
+
+/* The answer to nginx: what was allowed above. */
+void fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
+    fcgi_reply_t *reply);
+
+/* What who asks may do to another repository. */
+reg_actions_t fcgi_access_grant(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_name_t *name);
+
+/* Appends "https://registry.example.org", where this client finds us. */
+void fcgi_access_base(const fcgi_service_t *service, const fcgi_request_t *r,
+    reg_buf_t *out);
+
+#endif

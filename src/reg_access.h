@@ -1,0 +1,104 @@
+/*
+ * reg_access: from a header to a decision.
+ *
+ * Every request passes here, in the worker; nginx asks for what it serves by
+ * itself (fcgi_access.h) and keeps the answer for a while.
+ *
+ *     Authorization ── who is that ──▶ reg_login_t ── policy ──▶ verdict
+ *        Basic    htpasswd, robots
+ *        Bearer   tokens of ours, of another issuer
+ *        none     anybody
+ *
+ * What somebody may do is the policy's word, but for what is carried along:
+ *
+ *     anybody               policy
+ *     an account            policy
+ *     a robot               what it was given, and what is everybody's
+ *     another's token       what it carries, and what is everybody's
+ *     a token of ours       what its account or robot may, and only so much of
+ *                           it as it carries
+ *
+ * Without a policy in the configuration, who can log in may do everything but
+ * administer, and others nothing; if nobody can log in either, everybody may do
+ * everything ("open"), as in Distribution.
+ *
+ * One per process, used by all its threads.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_ACCESS_H
+#define REG_ACCESS_H
+
+#include "reg_config.h"
+#include "reg_login.h"
+#include "reg_store.h"
+
+typedef struct reg_access_s  reg_access_t;
+
+typedef enum {
+    REG_ACCESS_ALLOWED,
+    REG_ACCESS_LOGIN,        /* who is not logged in may not: 401 */
+    REG_ACCESS_WRONG,        /* the credentials are wrong or over: 401 */
+    REG_ACCESS_SHORT,        /* the token carries too little: 401 */
+    REG_ACCESS_DENIED,       /* known, and may not: 403 */
+    REG_ACCESS_SLOW          /* too many failures before: 429 */
+} reg_access_result_t;
+
+typedef struct {
+    reg_str_t           authorization;   /* the header's value, or empty */
+    reg_str_t           client;          /* address */
+    const reg_name_t   *name;            /* NULL: the registry as a whole */
+    reg_actions_t       actions;         /* all are needed; 0: to come in */
+    time_t              now;
+} reg_access_ask_t;
+
+typedef struct {
+    reg_access_result_t   result;
+    reg_login_t          *login;         /* held; NULL if it is not known */
+    time_t                until;         /* ALLOWED: may be kept till then;
+                                            0: it has no end of its own */
+    int64_t               wait;          /* SLOW: seconds */
+    bool                  bearer;        /* a token was shown */
+    char                  why[128];      /* for the log, or "" */
+} reg_access_verdict_t;
+
+/* How clients are told to log in. */
+typedef enum {
+    REG_ACCESS_NOBODY,       /* nobody can */
+    REG_ACCESS_BASIC,
+    REG_ACCESS_TOKENS,       /* at our token server */
+    REG_ACCESS_ISSUER        /* at another issuer's */
+} reg_access_way_t;
+
+
+/* store must live as long as what is opened. */
+int reg_access_open(reg_access_t **access, const reg_config_t *config,
+    reg_store_t *store, reg_error_t *err);
+void reg_access_close(reg_access_t *access);             /* NULL is allowed */
+
+/* 0 and a verdict, whose login the caller releases; -1 if it cannot be told
+ * (a disk that fails): then nobody comes in. */
+int reg_access_decide(reg_access_t *access, const reg_access_ask_t *ask,
+    reg_access_verdict_t *verdict, reg_error_t *err);
+
+/* A password: verdict->result is ALLOWED, WRONG or SLOW. */
+int reg_access_login(reg_access_t *access, reg_str_t user, reg_str_t password,
+    const reg_access_ask_t *from, reg_access_verdict_t *verdict,
+    reg_error_t *err);
+
+/* What a login may do to a repository, or with NULL to the registry.  login
+ * NULL is anybody. */
+reg_actions_t reg_access_grant(const reg_access_t *access,
+    const reg_login_t *login, const reg_name_t *name);
+
+/* What an operator should know of the files that were read anew, once: 1 and a
+ * sentence, or 0. */
+int reg_access_message(reg_access_t *access, char *out, size_t size);
+
+reg_access_way_t reg_access_way(const reg_access_t *access);
+
+/* True if everybody may do everything. */
+bool reg_access_is_open(const reg_access_t *access);
+
+#endif

@@ -1,0 +1,155 @@
+# Who may come in: accounts of a file, and rules (SECURITY.md S3, S12, S14).
+
+use Test::Registry;
+
+use File::Temp ();
+use MIME::Base64 qw(encode_base64);
+
+my $dir = File::Temp->newdir;
+my $users = "$dir/users";
+
+sub accounts {
+    my (%password) = @_;
+
+    unlink $users;
+    for my $user (sort keys %password) {
+        system('htpasswd', '-bB', '-C', 5, (-e $users ? () : '-c'), $users,
+            $user, $password{$user}) == 0 or die "htpasswd failed\n";
+    }
+}
+
+sub as {
+    my ($user, $password) = @_;
+
+    return ('Authorization', 'Basic '
+        . encode_base64("$user:$password", ''));
+}
+
+accounts(alice => 'wonder:land', bob => 'builder', carol => 'x' x 72);
+
+my $r = Test::Registry->new(
+    worker => { trusted_proxies => '[127.0.0.1]' },
+    config => <<"YAML");
+  access:
+    groups:
+      builders: [bob]
+    rules:
+      - { who: anonymous, repositories: "public/**", actions: pull }
+      - { who: alice, repositories: ["team/**", "public/**"], actions: "*" }
+      - { who: "\@builders", repositories: "team/**", actions: [pull, push] }
+      - { who: "*", repositories: "home/\${user}/**", actions: "*" }
+      - { who: alice, actions: catalog }
+auth:
+  htpasswd:
+    realm: our "registry"
+    path: $users
+YAML
+
+my @alice = as(alice => 'wonder:land');
+my @bob   = as(bob => 'builder');
+
+
+sub ask {
+    my ($method, $path, @headers) = @_;
+
+    return $r->request($method, $path, headers => \@headers,
+        $method eq 'POST' ? (body => '') : ());
+}
+
+
+# ---- the front door
+
+my $a = ask('GET', '/v2/');
+error_is($a, 401, 'UNAUTHORIZED', 'who is nobody is asked to log in');
+is($a->header('www-authenticate'),
+    'Basic realm="our \\"registry\\"", charset="UTF-8"',
+    'by a Basic challenge, its realm quoted');
+is($a->header('docker-distribution-api-version'), 'registry/2.0',
+    'and this is a registry');
+is(ask('GET', '/v2/', @alice)->{status}, 200, 'alice comes in');
+is(ask('GET', '/v2/', as(carol => 'x' x 72))->{status}, 200,
+    'with 72 bytes of password too');
+
+for my $case (
+    ['a wrong password',      as(alice => 'wonderland')],
+    ['no such user',          as(nobody => 'x')],
+    ['an empty password',     as(alice => '')],
+    ['an empty user',         as('' => 'x')],
+    ['both empty',            as('' => '')],
+    ['a longer password',     as(alice => 'wonder:land!')],
+    ['a shorter one',         as(alice => 'wonder')],
+    ['more than bcrypt sees', as(carol => 'x' x 73)],
+    ['a NUL after it',        as(bob => "builder\0x")],
+    ['bytes that are no text', as("\xff\xfe" => 'x')],
+    ['no colon',              'Authorization', 'Basic YWxpY2U='],
+    ['no base64',             'Authorization', 'Basic !!!!'],
+    ['nothing',               'Authorization', 'Basic'],
+    ['half of a block',       'Authorization', 'Basic YWx'],
+    ['a token',               'Authorization', 'Bearer a.b.c'],
+    ['an unknown scheme',     'Authorization', 'Digest username="alice"'],
+    ['8 KiB of nothing',      as(alice => 'x' x 6000)],
+)
+{
+    my ($title, @header) = @$case;
+    my $answer = ask('GET', '/v2/', @header);
+    error_is($answer, 401, 'UNAUTHORIZED', "$title is 401");
+    like($answer->header('www-authenticate') // '', qr/^Basic /,
+        "$title: with a challenge");
+}
+
+is(ask('GET', '/v2/', map { @$_ } [@alice], [@bob])->{status}, 400,
+    'two of the header are no request');
+
+
+# ---- rules
+
+sub push_as {
+    my ($repo, @header) = @_;
+
+    return ask('POST', "/v2/$repo/blobs/uploads/", @header);
+}
+
+is(push_as('team/app', @alice)->{status}, 202, 'alice pushes to the team');
+is(push_as('team/app', @bob)->{status}, 202, 'so does the group');
+is(push_as('home/bob/x', @bob)->{status}, 202, 'everybody at home');
+error_is(push_as('home/alice/x', @bob), 403, 'DENIED', 'not at another\'s');
+error_is(push_as('public/x', @bob), 403, 'DENIED', 'not where others read');
+error_is(push_as('teams', @bob), 403, 'DENIED', 'not beside the team');
+
+$a = push_as('public/x');
+error_is($a, 401, 'UNAUTHORIZED', 'who is nobody is asked to log in');
+like($a->header('www-authenticate') // '', qr/^Basic /, 'by a challenge');
+
+like(push_as('public/x', @bob)->{body}, qr/bob may not.*push/,
+    'the refusal says who may not what');
+
+is(ask('GET', '/v2/public/x/tags/list')->{status}, 404,
+    'anybody reads what is public');
+is(ask('GET', '/v2/public/x/tags/list', @bob)->{status}, 404,
+    'also who is logged in');
+is(ask('GET', '/v2/team/app/tags/list')->{status}, 401,
+    'not what is not');
+is(ask('GET', '/v2/_catalog', @alice)->{status}, 200,
+    'the catalog to whom it was given');
+error_is(ask('GET', '/v2/_catalog', @bob), 403, 'DENIED', 'not to others');
+
+
+# ---- accounts change while all runs
+
+accounts(alice => 'another');
+ok(wait_until(5, sub { ask('GET', '/v2/', @alice)->{status} == 401 }),
+    'the old password is gone');
+is(ask('GET', '/v2/', as(alice => 'another'))->{status}, 200,
+    'the new one is good');
+ok(wait_until(5, sub { ask('GET', '/v2/', @bob)->{status} == 401 }),
+    'so is the account that is no more');
+
+write_file($users, "alice:\$apr1\$x\$y\nbob:{SHA}x\ncarol:plain\n");
+is(ask('GET', '/v2/', as(carol => 'plain'))->{status}, 401,
+    'what is no hash of ours is no account');
+ok(wait_until(5, sub { $r->log_of_worker =~ /users:1: no account/ }),
+    'and is named in the log');
+unlike($r->log_of_worker, qr/wonder|builder|plain|apr1/,
+    'no secret is in it');
+
+done_testing;
