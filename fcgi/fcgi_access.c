@@ -1,5 +1,7 @@
 #include "fcgi_access.h"
 
+#include <errno.h>
+
 #include "reg_address.h"
 #include "reg_query.h"
 
@@ -9,16 +11,20 @@
 
 typedef struct {
     reg_error_code_t   code;
-    const char        *error;            /* of a Bearer challenge, or NULL */
     bool               challenge;
+    const char        *error;            /* of a Bearer challenge, or NULL */
+    const char        *event;            /* for the audit, or NULL */
 } fcgi_access_refusal_t;
 
+/* Who is not logged in yet is no event: every login begins so. */
 static const fcgi_access_refusal_t  fcgi_access_refusals[] = {
-    [REG_ACCESS_LOGIN] = { REG_UNAUTHORIZED, NULL, true },
-    [REG_ACCESS_WRONG] = { REG_UNAUTHORIZED, "invalid_token", true },
-    [REG_ACCESS_SHORT] = { REG_UNAUTHORIZED, "insufficient_scope", true },
-    [REG_ACCESS_DENIED] = { REG_DENIED, NULL, false },
-    [REG_ACCESS_SLOW] = { REG_TOOMANYREQUESTS, NULL, false },
+    [REG_ACCESS_LOGIN] = { REG_UNAUTHORIZED, true, NULL, NULL },
+    [REG_ACCESS_WRONG] = { REG_UNAUTHORIZED, true, "invalid_token",
+                           "login-failed" },
+    [REG_ACCESS_SHORT] = { REG_UNAUTHORIZED, true, "insufficient_scope",
+                           "denied" },
+    [REG_ACCESS_DENIED] = { REG_DENIED, false, NULL, "denied" },
+    [REG_ACCESS_SLOW] = { REG_TOOMANYREQUESTS, false, NULL, "login-failed" },
 };
 
 
@@ -217,6 +223,42 @@ fcgi_access_challenge(const fcgi_service_t *service, const fcgi_request_t *r,
 /* ---- the decision -------------------------------------------------------- */
 
 
+void
+fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
+    const fcgi_reply_t *reply, const char *event)
+{
+    const reg_target_t  *t = &r->target;
+    fcgi_audit_line_t    line = {
+        .event = event, .client = r->client, .agent = r->agent,
+        .status = reply->status, .digest = reg_digest_str(&reply->digest),
+    };
+
+    /* a question of nginx's is followed by the client's own */
+    if (reg_str_eq(r->purpose, REG_STR("decide"))) {
+        return;
+    }
+
+    if (r->login != NULL) {
+        line.user = reg_str_from(r->login->identity.name);
+    }
+
+    if (reg_target_has_name(t->kind)) {
+        line.repository = reg_name_str(&t->name);
+    }
+
+    if (t->kind == REG_TARGET_MANIFEST) {
+        line.reference = reg_ref_str(&t->ref);
+
+    } else if (t->kind == REG_TARGET_BLOB) {
+        line.reference = reg_digest_str(&t->digest);
+    }
+
+    if (fcgi_audit_write(service->audit, &line) == -1) {
+        fcgi_log(service->log, REG_LOG_ERROR, "audit: %s", strerror(errno));
+    }
+}
+
+
 /* What a person reads; names and actions are no secrets of ours. */
 static void
 fcgi_access_message(const fcgi_service_t *service, const fcgi_request_t *r,
@@ -265,7 +307,7 @@ fcgi_access_message(const fcgi_service_t *service, const fcgi_request_t *r,
                              reg_buf_ok(&words) ? words.data : "");
     }
 
-    if (r->target.name.len > 0 && (actions & REG_ACTIONS_REPOSITORY) != 0) {
+    if (reg_target_has_name(r->target.kind)) {
         reg_error_detail(err, "name", reg_name_str(&r->target.name));
     }
 
@@ -297,6 +339,10 @@ fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
         (void) snprintf(seconds, sizeof(seconds), "%lld",
                         (long long) verdict->wait);                /* fits */
         fcgi_reply_header(reply, "Retry-After", reg_str_from(seconds));
+    }
+
+    if (how->event != NULL) {
+        fcgi_access_audit(service, r, reply, how->event);
     }
 }
 

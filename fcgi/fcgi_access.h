@@ -39,6 +39,10 @@ int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
 void fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_reply_t *reply);
 
+/* Notes what was done, or refused, for the audit. */
+void fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
+    const fcgi_reply_t *reply, const char *event);
+
 /* What who asks may do to another repository. */
 reg_actions_t fcgi_access_grant(const fcgi_service_t *service,
     const fcgi_request_t *r, const reg_name_t *name);

@@ -204,6 +204,8 @@ fcgi_log_access_json(reg_buf_t *line, const fcgi_log_request_t *r)
 
     reg_buf_puts(line, ",\"client\":");
     reg_buf_json(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
+    reg_buf_puts(line, ",\"user\":");
+    reg_buf_json(line, fcgi_log_cut(r->user, FCGI_LOG_AGENT));
     reg_buf_puts(line, ",\"method\":");
     reg_buf_json(line, fcgi_log_cut(r->method, 32));
     reg_buf_puts(line, ",\"path\":");
@@ -231,6 +233,15 @@ fcgi_log_access_text(reg_buf_t *line, const fcgi_log_request_t *r)
     char  numbers[80];
 
     fcgi_log_quoted(line, fcgi_log_cut(r->client, FCGI_LOG_AGENT));
+    reg_buf_puts(line, " ");
+
+    if (r->user.len == 0) {
+        reg_buf_puts(line, "-");
+    } else {
+        /* a blank would make two words of it */
+        fcgi_log_escape(line, fcgi_log_cut(r->user, FCGI_LOG_AGENT), "\"\\ ");
+    }
+
     reg_buf_puts(line, " \"");
     fcgi_log_quoted(line, fcgi_log_cut(r->method, 32));
     reg_buf_puts(line, " ");

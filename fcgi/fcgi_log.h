@@ -2,9 +2,11 @@
  * fcgi_log: lines on stderr, each one write(2), in text or in JSON.
  *
  *     2026-01-31T12:00:00.000Z error GET /v2/a/manifests/b: UNKNOWN: …
- *     2026-01-31T12:00:00.000Z info 192.0.2.1 "GET /v2/" 200 2 0.041 "docker"
- *     {"time":…,"level":"info","client":…,"method":…,"path":…,"status":200,
- *      "bytes":2,"duration_ms":0.041,"agent":…}
+ *     2026-01-31T12:00:00.000Z info 192.0.2.1 alice "GET /v2/" 200 2 0.041 …
+ *     {"time":…,"level":"info","client":…,"user":…,"method":…,"path":…,
+ *      "status":200,"bytes":2,"duration_ms":0.041,"agent":…}
+ *
+ * The user is "-" and "" if nobody is known.
  *
  * Whatever came from outside is escaped and cut, so that no client writes
  * lines of its own.  Credentials are not given to this file at all.  Errors
@@ -34,6 +36,7 @@ typedef struct {
 /* One answered request.  error is NULL for what went well. */
 typedef struct {
     reg_str_t           client;
+    reg_str_t           user;       /* who was found; empty: nobody */
     reg_str_t           method;
     reg_str_t           path;       /* as the client wrote it */
     reg_str_t           agent;

@@ -65,6 +65,7 @@ fcgi_reply_begin(fcgi_reply_t *reply, int status)
     fcgi_reply_reuse(&reply->body);
 
     reply->status = status;
+    reply->digest.text[0] = '\0';
     reply->error.code = REG_OK;
 
     reg_buf_puts(&reply->head, FCGI_REPLY_ALWAYS);
@@ -107,6 +108,7 @@ fcgi_reply_location(fcgi_reply_t *reply, const reg_name_t *name,
 void
 fcgi_reply_digest(fcgi_reply_t *reply, const reg_digest_t *digest)
 {
+    reply->digest = *digest;
     fcgi_reply_header(reply, "Docker-Content-Digest", reg_digest_str(digest));
 }
 

@@ -34,6 +34,7 @@ typedef struct {
     reg_buf_t            head;       /* lines of "Name: value" */
     reg_buf_t            body;
     fcgi_cache_entry_t  *entry;      /* owned; its body goes out instead */
+    reg_digest_t         digest;     /* what is told; "" if none is */
     reg_error_t          error;      /* what is told, for the log */
 } fcgi_reply_t;
 

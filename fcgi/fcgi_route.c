@@ -22,60 +22,64 @@ typedef struct {
     reg_actions_t      access;           /* 0: whoever may come in at all */
     fcgi_needs_t       needs;
     fcgi_handler_pt    handler;
+    const char        *event;            /* for the audit, or NULL */
 } fcgi_route_t;
 
 
 static const fcgi_route_t  fcgi_routes[] = {
 
     { REG_TARGET_BASE, FCGI_METHOD_GET,
-      0, FCGI_NEEDS_NOTHING, fcgi_base_get },
+      0, FCGI_NEEDS_NOTHING, fcgi_base_get, NULL },
     { REG_TARGET_BASE, FCGI_METHOD_HEAD,
-      0, FCGI_NEEDS_NOTHING, fcgi_base_get },
+      0, FCGI_NEEDS_NOTHING, fcgi_base_get, NULL },
 
     { REG_TARGET_CATALOG, FCGI_METHOD_GET,
-      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
     { REG_TARGET_CATALOG, FCGI_METHOD_HEAD,
-      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list },
+      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
 
     { REG_TARGET_TAGS, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list, NULL },
     { REG_TARGET_TAGS, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list, NULL },
 
     { REG_TARGET_MANIFEST, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get, NULL },
     { REG_TARGET_MANIFEST, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get, NULL },
     { REG_TARGET_MANIFEST, FCGI_METHOD_PUT,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put,
+      "push" },
     { REG_TARGET_MANIFEST, FCGI_METHOD_DELETE,
-      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete },
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete,
+      "delete" },
 
     { REG_TARGET_REFERRERS, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list, NULL },
     { REG_TARGET_REFERRERS, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list, NULL },
 
     { REG_TARGET_BLOB, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get, NULL },
     { REG_TARGET_BLOB, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get },
+      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get, NULL },
     { REG_TARGET_BLOB, FCGI_METHOD_DELETE,
-      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete },
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete,
+      "delete" },
 
     { REG_TARGET_UPLOADS, FCGI_METHOD_POST,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create, NULL },
 
     { REG_TARGET_UPLOAD, FCGI_METHOD_GET,
-      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get, NULL },
     { REG_TARGET_UPLOAD, FCGI_METHOD_HEAD,
-      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get },
+      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get, NULL },
     { REG_TARGET_UPLOAD, FCGI_METHOD_PATCH,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced, NULL },
     { REG_TARGET_UPLOAD, FCGI_METHOD_PUT,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced, NULL },
     { REG_TARGET_UPLOAD, FCGI_METHOD_DELETE,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete },
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete, NULL },
 };
 
 #define FCGI_ROUTES  (sizeof(fcgi_routes) / sizeof(fcgi_routes[0]))
@@ -216,5 +220,11 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
 
     if (route->handler(service, r, reply, &err) == -1) {
         fcgi_reply_errors(reply, &err, 1);
+
+    } else if (route->event != NULL && reply->status < 300) {
+        fcgi_access_audit(service, r, reply, route->event);
+
+    } else if (route->kind == REG_TARGET_BASE && r->login != NULL) {
+        fcgi_access_audit(service, r, reply, "login");
     }
 }

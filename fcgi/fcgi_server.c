@@ -204,6 +204,7 @@ fcgi_server_answer(fcgi_thread_t *t)
 
     line = (fcgi_log_request_t) {
         .client = r->client, .method = r->method_text, .path = r->raw,
+        .user = reg_str_from(r->login != NULL ? r->login->identity.name : ""),
         .agent = r->agent, .status = reply->status,
         .bytes = part == FCGI_REPLY_HEAD ? 0
                                          : (int64_t) fcgi_reply_length(reply),

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "fcgi_audit.h"
 #include "fcgi_cache.h"
 #include "fcgi_log.h"
 #include "reg_access.h"
@@ -23,6 +24,7 @@ typedef struct {
     fcgi_cache_t        *cache;
     fcgi_log_t          *log;
     reg_access_t        *access;
+    const fcgi_audit_t  *audit;
     pthread_mutex_t     *gate;      /* one large manifest at a time: parsed,
                                        4 MiB of JSON become tens */
     const char          *root;      /* the tree, by its real path */

@@ -53,6 +53,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
     fcgi_cache_t    *cache;
     reg_access_t    *access = NULL;
+    fcgi_audit_t     audit = { -1 };
     reg_error_t      err = REG_ERROR_INIT;
 
     fcgi_worker_memory();
@@ -63,11 +64,12 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
-               && reg_access_open(&access, config, &store, &err) == 0)
+               && reg_access_open(&access, config, &store, &err) == 0
+               && fcgi_audit_open(&audit, config->audit_path, &err) == 0)
     {
         fcgi_service_t  service = {
             .config = config, .store = &store, .cache = cache, .log = log,
-            .access = access, .gate = &gate, .root = root,
+            .access = access, .audit = &audit, .gate = &gate, .root = root,
         };
 
         rc = fcgi_server_run(&service, listener, &err);
@@ -79,6 +81,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     }
 
     if (rc == 0) {
+        fcgi_audit_close(&audit);
         reg_access_close(access);
         fcgi_cache_free(cache);
     }

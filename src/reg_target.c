@@ -2,6 +2,13 @@
 
 
 bool
+reg_target_has_name(reg_target_kind_t kind)
+{
+    return kind != REG_TARGET_BASE && kind != REG_TARGET_CATALOG;
+}
+
+
+bool
 reg_uuid_valid(reg_str_t s)
 {
     static const char  form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

@@ -55,6 +55,9 @@ typedef struct {
 int reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
     reg_error_t *err);
 
+/* True for what lies in a repository: all but BASE and CATALOG. */
+bool reg_target_has_name(reg_target_kind_t kind);
+
 /* True for 8-4-4-4-12 lower-case hexadecimal digits. */
 bool reg_uuid_valid(reg_str_t s);
 
