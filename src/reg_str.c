@@ -117,6 +117,114 @@ reg_str_int(reg_str_t s, int64_t max, int64_t *out)
 }
 
 
+/* Cuts the digits at the start of s off. */
+static reg_str_t
+reg_str_digits(reg_str_t *s)
+{
+    reg_str_t  digits = { 0, s->data };
+
+    while (digits.len < s->len && s->data[digits.len] >= '0'
+           && s->data[digits.len] <= '9')
+    {
+        digits.len++;
+    }
+
+    s->data += digits.len;
+    s->len -= digits.len;
+
+    return digits;
+}
+
+
+/* Cuts a unit of time off; its microseconds, or 0. */
+static int64_t
+reg_str_unit(reg_str_t *s)
+{
+    static const struct {
+        reg_str_t  name;
+        int64_t    us;
+    } units[] = {
+        { { 1, "h" }, 3600000000 },
+        { { 2, "ms" }, 1000 },
+        { { 1, "m" }, 60000000 },
+        { { 1, "s" }, 1000000 },
+        { { 2, "us" }, 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (reg_str_starts(*s, units[i].name)) {
+            s->data += units[i].name.len;
+            s->len -= units[i].name.len;
+            return units[i].us;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Cuts a number with its unit off; its microseconds, or -1. */
+static int64_t
+reg_str_duration_part(reg_str_t *s, int64_t max)
+{
+    int64_t    unit, n = 0, rest = 0, scale = 1;
+    reg_str_t  whole = reg_str_digits(s), part = REG_STR_NULL;
+
+    if (s->len > 0 && s->data[0] == '.') {
+        s->data++;
+        s->len--;
+        part = reg_str_digits(s);
+    }
+
+    unit = reg_str_unit(s);
+
+    if (unit == 0 || whole.len + part.len == 0
+        || (whole.len > 0 && reg_str_int(whole, max / unit, &n) == -1))
+    {
+        return -1;
+    }
+
+    /* less than a microsecond of an hour does not count */
+    for (size_t i = 0; i < part.len && scale < 1000000; i++) {
+        rest = rest * 10 + (part.data[i] - '0');
+        scale *= 10;
+    }
+
+    return n * unit + rest * unit / scale;
+}
+
+
+int
+reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds)
+{
+    int64_t  one, sum = 0;
+
+    if (reg_str_eq(s, REG_STR("0"))) {
+        *seconds = 0;
+        return 0;
+    }
+
+    if (s.len == 0) {
+        return -1;
+    }
+
+    max *= 1000000;
+
+    while (s.len > 0) {
+        one = reg_str_duration_part(&s, max);
+
+        if (one == -1 || one > max - sum) {
+            return -1;
+        }
+
+        sum += one;
+    }
+
+    *seconds = (sum + 999999) / 1000000;
+    return 0;
+}
+
+
 int
 reg_str_copy(char *dst, size_t size, reg_str_t s)
 {

@@ -68,6 +68,11 @@ reg_str_t reg_str_cut(reg_str_t *s, char c);
  * another character (a sign too), or is larger. */
 int reg_str_int(reg_str_t s, int64_t max, int64_t *out);
 
+/* Parses all of s as a duration as Go writes it ("168h", "1h30m", "1.5h",
+ * "90s", "500ms", "0"), in seconds, rounded up.  -1 if it is none, has a sign,
+ * or is more than max seconds, of which there may be 10^12. */
+int reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds);
+
 /* Copies s and a NUL into dst.  -1, with dst empty, if it does not fit. */
 int reg_str_copy(char *dst, size_t size, reg_str_t s);
 

@@ -119,6 +119,50 @@ numbers_are_digits_within_the_bound(void **state)
 
 
 static void
+durations_are_written_as_go_writes_them(void **state)
+{
+    static const struct {
+        const char  *text;
+        int64_t      seconds;
+    } good[] = {
+        { "168h", 604800 }, { "24h", 86400 }, { "1h30m", 5400 },
+        { "1.5h", 5400 }, { "90s", 90 }, { "0", 0 }, { "0s", 0 },
+        { "1m", 60 }, { "500ms", 1 }, { "1us", 1 }, { "1h0m0.5s", 3601 },
+        { ".5m", 30 }, { "1.m", 60 }, { "0.0000000000001h", 0 },
+        { "1000000s", 1000000 },
+    };
+    static const char  *bad[] = {
+        "", "1", "60", "h", ".h", "-1h", "+1h", "1 h", "1h ", "1H", "1d",
+        "1h30", "1000001s", "277.7781h", "999999s2s", "9223372036854775807h",
+        "99999999999999999999h", "1h\x01", "1..5h",
+    };
+
+    int64_t  n;
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        n = -7;
+        assert_int_equal(reg_str_duration(reg_str_from(good[i].text), 1000000,
+                                          &n), 0);
+        assert_int_equal(n, good[i].seconds);
+    }
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        n = -7;
+        assert_int_equal(reg_str_duration(reg_str_from(bad[i]), 1000000, &n),
+                         -1);
+        assert_int_equal(n, -7);
+    }
+
+    assert_int_equal(reg_str_duration(REG_STR("1000000000000s"),
+                                      1000000000000, &n), 0);
+    assert_int_equal(n, 1000000000000);
+    assert_int_equal(reg_str_duration(REG_STR_NULL, 1, &n), -1);
+}
+
+
+static void
 no_number_exceeds_its_bound_however_small_that_is(void **state)
 {
     char     text[16];
@@ -299,6 +343,7 @@ main(void)
         cmocka_unit_test(blanks_are_cut_off_both_ends),
         cmocka_unit_test(cut_splits_at_the_first_separator),
         cmocka_unit_test(numbers_are_digits_within_the_bound),
+        cmocka_unit_test(durations_are_written_as_go_writes_them),
         cmocka_unit_test(no_number_exceeds_its_bound_however_small_that_is),
         cmocka_unit_test(copy_is_whole_or_empty),
         cmocka_unit_test(hexadecimal_is_lower_case),
