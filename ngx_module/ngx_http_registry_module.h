@@ -92,6 +92,7 @@ typedef struct {
     ngx_thread_pool_t           *thread_pool;
     ngx_buf_t                   *spare;          /* empty, or NULL */
     ngx_buf_t                   *in_flight;      /* the job reads it */
+    time_t                       left;           /* when the last leg did */
     ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   busy;           /* tasks that are out */
 

@@ -21,6 +21,10 @@
 /* bytes that are worth a leg, while more are to come */
 #define NGX_HTTP_REGISTRY_LEG        (128 * 1024)
 
+/* seconds after which fewer are: a client that is slow holds the session's
+ * lock, and a broken connection costs it little */
+#define NGX_HTTP_REGISTRY_LEG_TIME   5
+
 /* pieces of a chunked body that are written by one call */
 #define NGX_HTTP_REGISTRY_PARTS      64
 
@@ -41,7 +45,8 @@ static void ngx_http_registry_upload_fail(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static ngx_uint_t ngx_http_registry_upload_waits(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_registry_upload_waits(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_uint_t ngx_http_registry_upload_splits(
@@ -254,6 +259,8 @@ ngx_http_registry_upload_start(ngx_http_request_t *r)
     r->read_event_handler = ngx_http_registry_upload_run;
     r->write_event_handler = ngx_http_registry_upload_run;
 
+    ctx->left = ngx_time();
+
     /* nginx's own buffer fits a small body, and is small for a large one; what
      * is in it stays where it is */
 
@@ -302,7 +309,7 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
 
         ngx_http_registry_upload_read(r, ctx);
 
-        if (ctx->busy || ngx_http_registry_upload_waits(r)) {
+        if (ctx->busy || ngx_http_registry_upload_waits(r, ctx)) {
             return;
         }
 
@@ -371,7 +378,8 @@ ngx_http_registry_upload_read(ngx_http_request_t *r,
  * large pages in the cache for those who pull. */
 
 static ngx_uint_t
-ngx_http_registry_upload_waits(ngx_http_request_t *r)
+ngx_http_registry_upload_waits(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
 {
     ngx_http_request_body_t  *rb = r->request_body;
 
@@ -381,6 +389,10 @@ ngx_http_registry_upload_waits(ngx_http_request_t *r)
 
     if (r->http_version > NGX_HTTP_VERSION_11) {
         return rb->bufs == NULL;
+    }
+
+    if (rb->bufs && ngx_time() - ctx->left >= NGX_HTTP_REGISTRY_LEG_TIME) {
+        return 0;
     }
 
     return rb->buf->last < rb->buf->end
@@ -397,6 +409,7 @@ ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_job_t  *job = ctx->job;
 
     job->split = 0;
+    ctx->left = ngx_time();
 
     if (!r->reading_body) {
 
