@@ -50,6 +50,11 @@ typedef struct {
     bool               delete_enabled;         /* storage.delete.enabled */
     bool               readonly;               /* storage.maintenance.readonly.
                                                   enabled */
+    bool               purge_enabled;          /* storage.maintenance.
+                                                  uploadpurging.enabled */
+    int64_t            purge_age;              /* .age, seconds */
+    int64_t            purge_interval;         /* .interval, seconds */
+    bool               purge_dryrun;           /* .dryrun */
     bool               validation_disabled;    /* validation.disabled */
     int64_t            catalog_max;            /* catalog.maxentries */
     reg_log_level_t    log_level;              /* log.level */

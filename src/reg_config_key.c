@@ -2,6 +2,7 @@
 
 
 #define REG_CONFIG_NOWHERE  SIZE_MAX
+#define REG_CONFIG_YEARS    (87600LL * 3600)          /* ten */
 
 
 static const char *const  reg_config_versions[] = { "0.1", NULL };
@@ -68,8 +69,18 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "storage.maintenance.readonly.enabled", REG_CONFIG_BOOL,
       "nothing may be pushed or deleted",
       "false", AT(readonly), 0, 0, NULL },
-    { "storage.maintenance.uploadpurging",
-      IGNORED("the worker purges no abandoned uploads") },
+    { "storage.maintenance.uploadpurging.enabled", REG_CONFIG_BOOL,
+      "uploads that nobody finishes are removed",
+      "true", AT(purge_enabled), 0, 0, NULL },
+    { "storage.maintenance.uploadpurging.age", REG_CONFIG_DURATION,
+      "how long nothing was added to them",
+      "168h", AT(purge_age), 60, REG_CONFIG_YEARS, NULL },
+    { "storage.maintenance.uploadpurging.interval", REG_CONFIG_DURATION,
+      "from one search for them to the next",
+      "24h", AT(purge_interval), 1, REG_CONFIG_YEARS, NULL },
+    { "storage.maintenance.uploadpurging.dryrun", REG_CONFIG_BOOL,
+      "they are only counted, in the log",
+      "false", AT(purge_dryrun), 0, 0, NULL },
     { "storage.cache", HARMLESS("nginx and the worker have their own") },
     { "storage.redirect", HARMLESS("a file system never redirects") },
     { "storage.tag", HARMLESS("tags are read one by one") },
@@ -591,6 +602,10 @@ reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
         rc = reg_config_key_size(value, key->max, &number);
         break;
 
+    case REG_CONFIG_DURATION:
+        rc = reg_str_duration(value, key->max, &number);
+        break;
+
     case REG_CONFIG_MODE:
         rc = reg_config_key_mode(value, key->max, &number);
         break;
@@ -649,6 +664,11 @@ reg_config_key_expected(const reg_config_key_t *key, char *out, size_t size)
     case REG_CONFIG_SIZE:
         (void) snprintf(out, size, "a size such as 512k, 8m or 1g, at most"
                         " %lldm", max >> 20);
+        break;
+
+    case REG_CONFIG_DURATION:
+        (void) snprintf(out, size, "a duration such as 168h or 1h30m, from"
+                        " %llds to %lldh", min, max / 3600);
         break;
 
     case REG_CONFIG_MODE:

@@ -26,6 +26,7 @@ typedef enum {
     REG_CONFIG_NOT,          /* a bool, stored inverted */
     REG_CONFIG_INT,
     REG_CONFIG_SIZE,         /* bytes; k, m or g may follow */
+    REG_CONFIG_DURATION,     /* as 168h or 1h30m; stored in seconds */
     REG_CONFIG_MODE,         /* octal; max is the mask of what is allowed */
     REG_CONFIG_ENUM,
     REG_CONFIG_ABSOLUTE,     /* a path from "/"; max is its length */

@@ -748,6 +748,15 @@ reg_durable_free(reg_durable_t *t)
 /* ---- removal ------------------------------------------------------------- */
 
 
+void
+reg_durable_prune(reg_store_t *store, reg_path_t *dir, const reg_path_t *stop)
+{
+    while (dir->len > stop->len && store->sys->rmdir(dir->text) == 0) {
+        reg_path_parent(dir);
+    }
+}
+
+
 int
 reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
     const reg_path_t *stop, reg_error_code_t missing, reg_error_t *err)
@@ -759,9 +768,8 @@ reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
         return reg_error_sys(err, errno, missing, "unlink", path->text);
     }
 
-    do {
-        reg_path_parent(&dir);
-    } while (dir.len > stop->len && store->sys->rmdir(dir.text) == 0);
+    reg_path_parent(&dir);
+    reg_durable_prune(store, &dir, stop);
 
     /* the deepest directory that is left: its sync makes all below vanish; it
      * may have gone too, with somebody else's delete */
@@ -878,6 +886,24 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_durable_discard(&tmp);
 
     return rc;
+}
+
+
+int
+reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    reg_path_t  tmp;
+
+    if (reg_durable_tmp_name(&tmp, store, err) == -1
+        || reg_durable_rename_to_tmp(store, dir, &tmp, missing, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_durable_discard(&tmp);
+
+    return 0;
 }
 
 

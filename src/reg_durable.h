@@ -120,6 +120,16 @@ int reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
 int reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err);
 
+/* The same, not synced: after a crash the directory may be there again, or a
+ * part of it.  For what nobody is told of. */
+int reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
+    reg_error_code_t missing, reg_error_t *err);
+
+/* Removes *dir if it is empty, and so the directories above it up to stop
+ * (which stays); *dir is then the deepest that is left.  Not synced. */
+void reg_durable_prune(reg_store_t *store, reg_path_t *dir,
+    const reg_path_t *stop);
+
 /* Takes a directory apart in place, not synced.  Best effort: what cannot be
  * removed is litter. */
 void reg_durable_discard(const reg_path_t *dir);

@@ -91,6 +91,14 @@ reg_layout_tmp(reg_path_t *p, const reg_path_t *v2)
 
 
 void
+reg_layout_purge(reg_path_t *p, const reg_path_t *v2)
+{
+    reg_path_begin(p, v2);
+    reg_path_add(p, "_purge");
+}
+
+
+void
 reg_layout_epoch(reg_path_t *p, const reg_path_t *v2)
 {
     reg_path_begin(p, v2);

@@ -90,6 +90,16 @@ reg_repo_has_manifest(const reg_repo_walk_t *w, const reg_name_t *name)
 }
 
 
+static bool
+reg_repo_is_name(const reg_repo_walk_t *w, const reg_name_t *name)
+{
+    (void) w;
+    (void) name;
+
+    return true;
+}
+
+
 /* Whether nothing below prefix ("a/b/") can come after last. */
 static bool
 reg_repo_all_before(reg_str_t prefix, reg_str_t last)
@@ -245,6 +255,21 @@ reg_repo_list(reg_store_t *store, reg_str_t last,
     reg_repo_walk_t  w = {
         .store = store, .last = last, .wanted = reg_repo_has_manifest,
         .item = item, .ctx = ctx, .err = err
+    };
+
+    reg_repo_walk(&w, REG_STR_NULL);
+
+    return err->code == REG_OK ? 0 : -1;
+}
+
+
+int
+reg_repo_list_all(reg_store_t *store,
+    int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err)
+{
+    reg_repo_walk_t  w = {
+        .store = store, .wanted = reg_repo_is_name, .item = item, .ctx = ctx,
+        .err = err
     };
 
     reg_repo_walk(&w, REG_STR_NULL);

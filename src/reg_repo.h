@@ -21,6 +21,11 @@ int reg_repo_require(reg_store_t *store, const reg_name_t *name,
 int reg_repo_list(reg_store_t *store, reg_str_t last,
     int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err);
 
+/* The same for every directory that could be a repository's, whatever is in
+ * it, from the start. */
+int reg_repo_list_all(reg_store_t *store,
+    int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err);
+
 /* Whose blobs count. */
 typedef struct {
     bool  (*may)(void *ctx, const reg_name_t *name);

@@ -18,6 +18,9 @@
 
 #define REG_UPLOAD_READ    (256 * 1024)
 
+/* seconds in which whoever makes a session has made its data file */
+#define REG_UPLOAD_YOUNG   3600
+
 
 static int
 reg_upload_unknown(const char *uuid, reg_error_t *err)
@@ -403,6 +406,25 @@ reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
 }
 
 
+static int
+reg_upload_name(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
+    const char *uuid, reg_error_t *err)
+{
+    up->store = store;
+    up->name = *name;
+    up->fd = -1;
+
+    if (reg_upload_check(uuid, err) == -1) {
+        return -1;
+    }
+
+    (void) reg_str_copy(up->uuid, sizeof(up->uuid), reg_str_from(uuid));
+    reg_layout_upload(&up->dir, &store->v2, name, uuid);
+
+    return 0;
+}
+
+
 int
 reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
     const char *uuid, reg_error_t *err)
@@ -410,14 +432,9 @@ reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
     reg_upload_t  up = REG_UPLOAD_INIT;
     int           rc;
 
-    if (reg_upload_check(uuid, err) == -1) {
+    if (reg_upload_name(&up, store, name, uuid, err) == -1) {
         return -1;
     }
-
-    up.store = store;
-    up.name = *name;
-    (void) reg_str_copy(up.uuid, sizeof(up.uuid), reg_str_from(uuid));
-    reg_layout_upload(&up.dir, &store->v2, name, uuid);
 
     /* nobody may be writing: it would bring half of the session back */
     rc = reg_upload_lock(&up, err);
@@ -436,20 +453,89 @@ reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
 }
 
 
+/* Whether anything of the session is newer than `since`, or it is gone.  A
+ * time that lies in the future is newer than any. */
+static bool
+reg_upload_is_newer(const reg_upload_t *up, time_t since)
+{
+    static const char  *parts[] = { "data", "startedat" };
+
+    reg_path_t   path;
+    struct stat  st;
+
+    if (lstat(up->dir.text, &st) == -1 || !S_ISDIR(st.st_mode)
+        || st.st_mtime > since)
+    {
+        return true;
+    }
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        path = up->dir;
+        reg_path_add(&path, parts[i]);
+
+        if (lstat(path.text, &st) == 0 && st.st_mtime > since) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+int
+reg_upload_claim(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
+    const char *uuid, time_t since, reg_error_t *err)
+{
+    reg_error_t  why = REG_ERROR_INIT;
+
+    if (reg_upload_name(up, store, name, uuid, err) == -1) {
+        return -1;
+    }
+
+    if (reg_upload_is_newer(up, since)) {
+        return 0;
+    }
+
+    if (reg_upload_lock(up, &why) == 0) {
+        return !reg_upload_is_newer(up, since);  /* looked at, then locked */
+    }
+
+    reg_upload_close(up);
+
+    if (why.code == REG_UPLOAD_BUSY) {
+        return 0;
+    }
+
+    /* no data file: its maker died, or is just about to make it */
+    if (why.sys == ENOENT) {
+        up->offset = 0;
+        return !reg_upload_is_newer(up, since - REG_UPLOAD_YOUNG);
+    }
+
+    *err = why;
+    return -1;
+}
+
+
+int
+reg_upload_drop(reg_upload_t *up, reg_error_t *err)
+{
+    int  rc = reg_durable_drop(up->store, &up->dir, REG_BLOB_UPLOAD_UNKNOWN,
+                               err);
+
+    reg_upload_close(up);
+
+    return rc;
+}
+
+
 int
 reg_upload_open(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
     const char *uuid, const reg_digest_t *want, reg_error_t *err)
 {
-    up->store = store;
-    up->name = *name;
-    up->fd = -1;
-
-    if (reg_upload_check(uuid, err) == -1) {
+    if (reg_upload_name(up, store, name, uuid, err) == -1) {
         return -1;
     }
-
-    (void) reg_str_copy(up->uuid, sizeof(up->uuid), reg_str_from(uuid));
-    reg_layout_upload(&up->dir, &store->v2, name, uuid);
 
     if (reg_upload_lock(up, err) == -1
         || reg_upload_take_up(up, want, err) == -1)

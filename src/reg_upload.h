@@ -5,7 +5,7 @@
  *     (none) ──▶ on disk, idle ──────▶ open, locked ──────▶ a blob
  *                     ▲                │  append…      │ digest differs
  *                     └── suspend ─────┴───────────────┘
- *                cancel: on disk ──▶ (none)
+ *                cancel, drop: on disk ──▶ (none)
  *
  * The session lives on disk (_uploads/UUID), so that the next request may
  * arrive at another process or host.  Its offset is the size of its data file;
@@ -99,5 +99,15 @@ void reg_upload_close(reg_upload_t *up);
 /* Removes a session.  -1 with BLOB_UPLOAD_UNKNOWN, or UPLOAD_BUSY. */
 int reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
     const char *uuid, reg_error_t *err);
+
+/* Locks a session that nobody goes on with: 1 if nothing was added to it after
+ * `since` and nobody is writing to it; up->offset is what it holds.  0 if not,
+ * or if it is gone.  To be closed in any case. */
+int reg_upload_claim(reg_upload_t *up, reg_store_t *store,
+    const reg_name_t *name, const char *uuid, time_t since, reg_error_t *err);
+
+/* Removes a session that was claimed, and closes it.  Not synced: a crash may
+ * bring it back. */
+int reg_upload_drop(reg_upload_t *up, reg_error_t *err);
 
 #endif

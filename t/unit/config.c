@@ -171,6 +171,12 @@ every_key_has_its_default(void **state)
     assert_int_equal(config.manifest_cache, 8 * 1024 * 1024);
     assert_int_equal(config.tags_max, 10000);
     assert_int_equal(config.drain_timeout, 30);
+
+    /* as Distribution has them */
+    assert_true(config.purge_enabled);
+    assert_int_equal(config.purge_age, 168 * 3600);
+    assert_int_equal(config.purge_interval, 24 * 3600);
+    assert_false(config.purge_dryrun);
 }
 
 
@@ -220,6 +226,35 @@ every_key_is_read(void **state)
     assert_int_equal(config.manifest_cache, 512 * 1024);
     assert_int_equal(config.tags_max, 7);
     assert_int_equal(config.drain_timeout, 0);
+}
+
+
+static void
+uploadpurging_is_written_as_in_distribution(void **state)
+{
+    (void) state;
+
+    expect_silent("storage:\n"
+                  "  maintenance:\n"
+                  "    uploadpurging:\n"
+                  "      enabled: false\n"
+                  "      age: 36h\n"
+                  "      interval: 1h30m\n"
+                  "      dryrun: true\n");
+    assert_false(config.purge_enabled);
+    assert_int_equal(config.purge_age, 36 * 3600);
+    assert_int_equal(config.purge_interval, 5400);
+    assert_true(config.purge_dryrun);
+
+    expect_error("storage:\n  maintenance:\n    uploadpurging:\n"
+                 "      age: 7d\n",
+                 "config.yml:4: storage.maintenance.uploadpurging.age: \"7d\""
+                 " is wrong; expected a duration such as 168h or 1h30m, from"
+                 " 60s to 87600h");
+    expect_error("storage:\n  maintenance:\n    uploadpurging: {age: 59s}\n",
+                 "config.yml:3: storage.maintenance.uploadpurging.age: \"59s\""
+                 " is wrong; expected a duration such as 168h or 1h30m, from"
+                 " 60s to 87600h");
 }
 
 
@@ -952,6 +987,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(every_key_has_its_default),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(uploadpurging_is_written_as_in_distribution),
         cmocka_unit_test(nothing_to_read_leaves_the_defaults),
         cmocka_unit_test(the_usual_files_of_distribution_load_in_silence),
         cmocka_unit_test(the_sample_loads_without_a_warning),

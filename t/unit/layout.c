@@ -94,6 +94,8 @@ uploads_and_temporary_files_have_their_places(void **state)
     expect("/r/v2/repositories/a/b/_uploads/" UUID);
     reg_layout_tmp(&path, &v2);
     expect("/r/v2/_tmp");
+    reg_layout_purge(&path, &v2);
+    expect("/r/v2/_purge");
 }
 
 

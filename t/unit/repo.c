@@ -102,6 +102,30 @@ names_come_in_byte_order_of_the_whole(void **state)
 }
 
 
+static void
+every_directory_with_a_name_can_be_listed(void **state)
+{
+    (void) state;
+
+    make_manifest("a/b");
+    make("c", "_uploads/x");
+    make("d/e", "_layers/x");
+
+    assert_int_equal(reg_repo_list_all(&tree_store, collect, &listed, &err),
+                     0);
+    reg_buf_put(&listed, "", 1);
+    assert_string_equal(listed.data, "a a/b c d d/e ");
+    reg_buf_free(&listed);
+
+    most = 2;
+    assert_int_equal(reg_repo_list_all(&tree_store, collect, &listed, &err),
+                     0);
+    reg_buf_put(&listed, "", 1);
+    assert_string_equal(listed.data, "a a/b ");
+    reg_buf_free(&listed);
+}
+
+
 static int
 compare(const void *a, const void *b)
 {
@@ -237,6 +261,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         TEST(an_empty_store_has_no_repositories),
         TEST(names_come_in_byte_order_of_the_whole),
+        TEST(every_directory_with_a_name_can_be_listed),
         TEST(every_page_of_a_random_store_is_right),
         TEST(only_repositories_with_a_manifest_are_listed),
         TEST(what_is_no_name_is_not_listed),
