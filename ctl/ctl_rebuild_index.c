@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "ctl_progress.h"
 #include "ctl_store.h"
 #include "reg_index.h"
 #include "reg_repo.h"
@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     reg_store_t        *store;
-    bool                terminal;
+    ctl_progress_t      progress;
     const char         *name;           /* of the repository under way */
     int64_t             repositories;
     int64_t             failed;
@@ -48,25 +48,15 @@ static const char  ctl_rebuild_index_help[] =
 /* ---- where it stands ----------------------------------------------------- */
 
 
-/* Takes the line that is rewritten away, so that another can be printed. */
-static void
-ctl_rebuild_index_wipe(const ctl_rebuild_index_t *c)
-{
-    if (c->terminal) {
-        (void) fputs("\r\033[K", stderr);
-    }
-}
-
-
 static void
 ctl_rebuild_index_progress(void *ctx, const reg_index_count_t *count)
 {
     ctl_rebuild_index_t  *c = ctx;
 
-    if (c->terminal && count->manifests % CTL_REBUILD_INDEX_STEP == 0) {
-        (void) fprintf(stderr, "\r\033[K%lld manifests, in %.60s",
-                       (long long) (c->count.manifests + count->manifests),
-                       c->name);
+    if (count->manifests % CTL_REBUILD_INDEX_STEP == 0) {
+        ctl_progress_show(&c->progress, "%lld manifests, in %.60s",
+                          (long long) (c->count.manifests + count->manifests),
+                          c->name);
     }
 }
 
@@ -79,7 +69,7 @@ ctl_rebuild_index_odd(void *ctx, const reg_digest_t *manifest,
     char                  about[REG_NAME_MAX + REG_DIGEST_SIZE + 1];
 
     (void) snprintf(about, sizeof(about), "%s@%s", c->name, manifest->text);
-    ctl_rebuild_index_wipe(c);
+    ctl_progress_wipe(&c->progress);
     ctl_store_complain(about, err);
 }
 
@@ -127,10 +117,10 @@ ctl_rebuild_index_one(void *ctx, reg_str_t text)
 
     if (rc == -1) {
         c->failed++;
-        ctl_rebuild_index_wipe(c);
+        ctl_progress_wipe(&c->progress);
         ctl_store_complain(about, &err);
 
-    } else if (!c->terminal) {
+    } else if (!c->progress.terminal) {
         (void) fprintf(stderr, "%s: %lld manifests, %lld referrers,"
                        " %lld added, %lld dropped\n", about,
                        (long long) count.manifests,
@@ -196,7 +186,7 @@ ctl_rebuild_index_run(const ctl_rebuild_index_options_t *o, char **names)
     reg_error_t           err = REG_ERROR_INIT;
     ctl_rebuild_index_t   c = { .store = &store };
 
-    c.terminal = isatty(STDERR_FILENO) == 1;
+    ctl_progress_init(&c.progress);
 
     if (ctl_store_open(&store, o->config, o->root, &err) == -1) {
         ctl_store_complain("", &err);
@@ -216,7 +206,7 @@ ctl_rebuild_index_run(const ctl_rebuild_index_options_t *o, char **names)
     }
 
     reg_store_close(&store);
-    ctl_rebuild_index_wipe(&c);
+    ctl_progress_wipe(&c.progress);
 
     rc = o->json ? ctl_rebuild_index_print_json(&c)
                  : ctl_rebuild_index_print(&c);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl_purge_uploads.h"
 #include "ctl_rebuild_index.h"
 
 
@@ -19,6 +20,8 @@ static const struct {
     const char      *help;
 } main_commands[] = {
 
+    { "purge-uploads", ctl_purge_uploads,
+      "remove the uploads that nobody goes on with" },
     { "rebuild-index", ctl_rebuild_index,
       "rebuild the lists of referrers from the manifests" },
 };

@@ -4,12 +4,8 @@
 #include <limits.h>
 #include <malloc.h>
 
+#include "fcgi_purge.h"
 #include "fcgi_server.h"
-#include "reg_durable.h"
-
-
-/* seconds after which what a crash left in _tmp/ is nobody's */
-#define FCGI_WORKER_LITTER  86400
 
 
 /* glibc's defaults keep an arena of 64 MiB of address space per thread, and
@@ -32,14 +28,30 @@ fcgi_worker_open(const reg_config_t *config, reg_store_t *store,
         return -1;
     }
 
-    reg_durable_sweep(store, time(NULL), FCGI_WORKER_LITTER);
-
     if (realpath(config->root, real) == NULL) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "realpath",
                              config->root);
     }
 
     return 0;
+}
+
+
+static int
+fcgi_worker_serve(const fcgi_service_t *service, int listener,
+    reg_error_t *err)
+{
+    int            rc;
+    fcgi_purge_t  *purge = fcgi_purge_start(service, err);
+
+    if (purge == NULL) {
+        return -1;
+    }
+
+    rc = fcgi_server_run(service, listener, err);
+    fcgi_purge_stop(purge);
+
+    return rc;
 }
 
 
@@ -72,7 +84,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
             .access = access, .audit = &audit, .gate = &gate, .root = root,
         };
 
-        rc = fcgi_server_run(&service, listener, &err);
+        rc = fcgi_worker_serve(&service, listener, &err);
     }
 
     if (rc == -1) {
