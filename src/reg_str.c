@@ -352,13 +352,16 @@ reg_buf_printf(reg_buf_t *b, const char *fmt, ...)
 }
 
 
-/* The length of the UTF-8 sequence at the start of s, 0 if it is not one
- * (overlong forms, surrogates and what is above U+10FFFF are not). */
-static size_t
-reg_str_utf8(const unsigned char *s, size_t len)
+size_t
+reg_str_utf8(reg_str_t from)
 {
-    size_t         n;
-    unsigned long  code, min;
+    const unsigned char  *s = (const unsigned char *) from.data;
+    size_t                n, len = from.len;
+    unsigned long         code, min;
+
+    if (len == 0) {
+        return 0;
+    }
 
     if (s[0] < 0x80) {
         return 1;
@@ -397,6 +400,24 @@ reg_str_utf8(const unsigned char *s, size_t len)
 }
 
 
+bool
+reg_str_is_utf8(reg_str_t s)
+{
+    while (s.len > 0) {
+        size_t  n = reg_str_utf8(s);
+
+        if (n == 0) {
+            return false;
+        }
+
+        s.data += n;
+        s.len -= n;
+    }
+
+    return true;
+}
+
+
 void
 reg_buf_json(reg_buf_t *b, reg_str_t s)
 {
@@ -406,7 +427,7 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
     reg_buf_put(b, "\"", 1);
 
     while (left > 0) {
-        size_t  n = reg_str_utf8(p, left);
+        size_t  n = reg_str_utf8((reg_str_t) { left, (const char *) p });
 
         if (n == 0) {
             reg_buf_puts(b, "\\ufffd");

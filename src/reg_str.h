@@ -79,6 +79,11 @@ int reg_str_copy(char *dst, size_t size, reg_str_t s);
 /* True for the digits and a-f. */
 bool reg_str_is_hex(reg_str_t s);
 
+/* The length of the character that s begins with; 0 if it is empty or not UTF-8
+ * (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF). */
+size_t reg_str_utf8(reg_str_t s);
+bool reg_str_is_utf8(reg_str_t s);
+
 
 void reg_buf_put(reg_buf_t *b, const void *data, size_t len);
 void reg_buf_puts(reg_buf_t *b, const char *s);
