@@ -92,7 +92,7 @@ reg_durable_know(reg_store_t *store, uint64_t id)
 
 
 static int
-reg_durable_fsync(reg_store_t *store, int fd, const char *path,
+reg_durable_fsync(const reg_sys_t *sys, int fd, const char *path,
     reg_error_t *err)
 {
     int  rc;
@@ -100,7 +100,7 @@ reg_durable_fsync(reg_store_t *store, int fd, const char *path,
     /* only EINTR is tried again: after any other failure the kernel may have
      * dropped the pages, and a second fsync would lie */
     do {
-        rc = store->sys->fsync(fd);
+        rc = sys->fsync(fd);
     } while (rc == -1 && errno == EINTR);
 
     return rc == 0 ? 0
@@ -143,7 +143,7 @@ reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
     }
 
     for (size_t i = 0; rc == 0 && i < t->ndirs; i++) {
-        rc = reg_durable_fsync(t->store, t->dirs[i].fd,
+        rc = reg_durable_fsync(t->store->sys, t->dirs[i].fd,
                                "a directory of the transaction", err);
     }
 
@@ -298,14 +298,15 @@ reg_durable_need_dir(reg_durable_t *t, const reg_path_t *dir, reg_error_t *err)
 /* ---- files --------------------------------------------------------------- */
 
 
-int
-reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
+static int
+reg_durable_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
     int64_t offset, const char *path, reg_error_t *err)
 {
-    const char  *p = data;
+    const char  *p = data.data;
+    size_t       len = data.len;
 
     while (len > 0) {
-        ssize_t  n = store->sys->pwrite(fd, p, len, (off_t) offset);
+        ssize_t  n = sys->pwrite(fd, p, len, (off_t) offset);
 
         if (n == -1) {
             if (errno == EINTR) {
@@ -321,6 +322,15 @@ reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
     }
 
     return 0;
+}
+
+
+int
+reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
+    int64_t offset, const char *path, reg_error_t *err)
+{
+    return reg_durable_write_all(store->sys, fd, (reg_str_t) { len, data },
+                                 offset, path, err);
 }
 
 
@@ -583,8 +593,8 @@ reg_durable_sync_files(reg_durable_t *t, reg_error_t *err)
     }
 
     for (size_t i = 0; i < t->nfiles; i++) {
-        if (reg_durable_fsync(t->store, t->files[i].fd, t->files[i].to.text,
-                              err) == -1)
+        if (reg_durable_fsync(t->store->sys, t->files[i].fd,
+                              t->files[i].to.text, err) == -1)
         {
             return -1;
         }
@@ -602,7 +612,7 @@ reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
 
     for (size_t i = 0; i < t->nfiles; i++) {
         if (reg_durable_is_large(t->files[i].fd)
-            && reg_durable_fsync(t->store, t->files[i].fd,
+            && reg_durable_fsync(t->store->sys, t->files[i].fd,
                                  t->files[i].to.text, err) == -1)
         {
             return -1;
@@ -745,6 +755,99 @@ reg_durable_free(reg_durable_t *t)
 }
 
 
+/* ---- files outside of the tree ------------------------------------------- */
+
+
+/* Makes tmp, which is to become path, with mode and owner of like. */
+static int
+reg_durable_create_like(const reg_sys_t *sys, const char *tmp,
+    const struct stat *like, reg_error_t *err)
+{
+    int  fd;
+
+    (void) sys->unlink(tmp);                     /* what a crash left behind */
+    fd = sys->open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "create", tmp);
+    }
+
+    /* the owner first: a change of it may take bits off the mode */
+    if (fchown(fd, like->st_uid, like->st_gid) == -1
+        || fchmod(fd, like->st_mode & 07777) == -1)
+    {
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "keep the owner of",
+                             tmp);
+        (void) close(fd);
+        (void) sys->unlink(tmp);
+        return -1;
+    }
+
+    return fd;
+}
+
+
+static int
+reg_durable_sync_parent(const reg_sys_t *sys, const char *path,
+    reg_error_t *err)
+{
+    reg_path_t  dir;
+    int         fd, rc;
+
+    dir.len = strlen(path);
+    memcpy(dir.text, path, dir.len + 1);
+    reg_path_parent(&dir);
+
+    fd = sys->open(dir.text, O_RDONLY | O_DIRECTORY, 0);
+
+    if (fd == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
+    }
+
+    rc = reg_durable_fsync(sys, fd, dir.text, err);
+    (void) close(fd);
+
+    return rc;
+}
+
+
+int
+reg_durable_replace(const reg_sys_t *sys, const char *path,
+    const struct stat *like, reg_str_t content, reg_error_t *err)
+{
+    int   fd, rc, n;
+    char  tmp[REG_PATH_MAX];
+
+    n = snprintf(tmp, sizeof(tmp), "%s.new", path);
+
+    if (path[0] != '/' || n < 0 || (size_t) n >= sizeof(tmp)) {
+        return reg_error_sys(err, ENAMETOOLONG, REG_UNKNOWN, "replace", path);
+    }
+
+    fd = reg_durable_create_like(sys, tmp, like, err);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    rc = reg_durable_write_all(sys, fd, content, 0, tmp, err) == -1
+         || reg_durable_fsync(sys, fd, tmp, err) == -1 ? -1 : 0;
+
+    (void) close(fd);                            /* was synced */
+
+    if (rc == 0 && sys->rename(tmp, path) == -1) {
+        rc = reg_error_sys(err, errno, REG_UNKNOWN, "rename", path);
+    }
+
+    if (rc == -1) {
+        (void) sys->unlink(tmp);                 /* else litter, used again */
+        return -1;
+    }
+
+    return reg_durable_sync_parent(sys, path, err);
+}
+
+
 /* ---- removal ------------------------------------------------------------- */
 
 
@@ -783,7 +886,7 @@ reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
         return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
     }
 
-    rc = reg_durable_fsync(store, fd, dir.text, err);
+    rc = reg_durable_fsync(store->sys, fd, dir.text, err);
     (void) close(fd);
 
     return rc;
@@ -880,7 +983,7 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
         return -1;
     }
 
-    rc = reg_durable_fsync(store, fd, parent.text, err);
+    rc = reg_durable_fsync(store->sys, fd, parent.text, err);
     (void) close(fd);
 
     reg_durable_discard(&tmp);

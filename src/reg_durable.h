@@ -109,6 +109,13 @@ int reg_durable_write(reg_store_t *store, int fd, const void *data,
 int reg_durable_writev(reg_store_t *store, int fd, const reg_str_t *parts,
     size_t n, int64_t offset, const char *path, reg_error_t *err);
 
+/* Replaces a file that is not of the tree, such as one of accounts, with mode
+ * and owner of like: after a crash there is the old one or the new one.  path
+ * is absolute.  The caller lets nobody else do the same (reg_edit.h): PATH.new
+ * is made on the way. */
+int reg_durable_replace(const reg_sys_t *sys, const char *path,
+    const struct stat *like, reg_str_t content, reg_error_t *err);
+
 /* Removes a file and, while they are empty, its directories up to stop (which
  * stays), and syncs the removal.  A file that is not there gives -1 with the
  * missing code. */

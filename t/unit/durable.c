@@ -595,6 +595,62 @@ no_fault_shows_a_rank_without_the_one_before(void **state)
 }
 
 
+/* A file outside of the tree is the old one or the new one, whatever fails and
+ * wherever the process dies. */
+static void
+a_replaced_file_is_never_half(void **state)
+{
+    char         path[300], text[64];
+    struct stat  st, like;
+
+    (void) state;
+
+    (void) snprintf(path, sizeof(path), "%s/accounts", tree_root);
+
+    for (int n = 1, calls = n; n <= calls; n++) {
+        for (int kind = FAULT_FAILS; kind <= FAULT_DIES; kind++) {
+            pid_t  pid;
+            int    status = 0;
+            bool   done;
+
+            assert_int_equal(tree_write(path, "old", 3), 0);
+            assert_int_equal(chmod(path, 0604), 0);
+            assert_int_equal(stat(path, &like), 0);
+
+            fault_reset(n, EIO, (fault_kind_t) kind);
+            no_error();
+
+            if (kind == FAULT_DIES && (pid = fork()) == 0) {
+                (void) reg_durable_replace(&fault_sys, path, &like,
+                                           REG_STR("new!"), &err);
+                _exit(0);
+            } else if (kind == FAULT_DIES) {
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                done = status == 0;
+            } else {
+                done = reg_durable_replace(&fault_sys, path, &like,
+                                           REG_STR("new!"), &err) == 0;
+                calls = fault.calls < n ? 0 : n + 1;
+                assert_true(!done || fault.dirs.n == 0);
+            }
+
+            assert_null(fault.broken);
+            assert_true(tree_read(path, text, sizeof(text)) > 0);
+            assert_true(strcmp(text, "new!") == 0
+                        || (!done && strcmp(text, "old") == 0));
+            assert_int_equal(stat(path, &st), 0);
+            assert_int_equal(st.st_mode & 07777, 0604);
+        }
+    }
+
+    fault_reset(0, 0, FAULT_FAILS);
+    assert_int_equal(reg_durable_replace(&fault_sys, path, &like,
+                                         REG_STR("new!"), &err), 0);
+    (void) snprintf(path, sizeof(path), "%s/accounts.new", tree_root);
+    assert_false(tree_has(path));
+}
+
+
 int
 main(void)
 {
@@ -618,6 +674,7 @@ main(void)
         TEST(a_file_among_the_directories_is_an_error),
         TEST(a_link_in_the_place_of_a_file_is_replaced),
         TEST(no_fault_shows_a_rank_without_the_one_before),
+        TEST(a_replaced_file_is_never_half),
         TEST(a_dangling_link_among_the_directories_is_an_error),
     };
 
