@@ -11,7 +11,8 @@
 
 #include "reg_str.h"
 
-#define REG_USER_MAX  128
+#define REG_USER_MAX    128
+#define REG_USER_ROBOT  REG_STR("robot$")    /* a robot's name begins so */
 
 typedef enum {
     REG_WHO_ANYBODY,         /* no credentials */

@@ -147,7 +147,7 @@ ok(wait_until(5, sub { ask('GET', '/v2/', @bob)->{status} == 401 }),
 write_file($users, "alice:\$apr1\$x\$y\nbob:{SHA}x\ncarol:plain\n");
 is(ask('GET', '/v2/', as(carol => 'plain'))->{status}, 401,
     'what is no hash of ours is no account');
-ok(wait_until(5, sub { $r->log_of_worker =~ /users:1: no account/ }),
+ok(wait_until(5, sub { $r->log_of_worker =~ /users:1: not used: an MD5 hash/ }),
     'and is named in the log');
 unlike($r->log_of_worker, qr/wonder|builder|plain|apr1/,
     'no secret is in it');
