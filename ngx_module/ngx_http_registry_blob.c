@@ -15,6 +15,10 @@
 static int ngx_http_registry_blob_base(reg_store_t *store);
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_path_t *data);
+static ngx_int_t ngx_http_registry_blob_cached(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_blob_file(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_open_file_cache_t *cache);
 static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_blob_headers(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -106,10 +110,7 @@ static ngx_int_t
 ngx_http_registry_blob_open(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_path_t *data)
 {
-    ngx_open_file_info_t      *of = &ctx->of;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    ngx_open_file_info_t  *of = &ctx->of;
 
     ctx->path.len = data->len;
     ctx->path.data = ngx_pnalloc(r->pool, data->len + 1);
@@ -120,22 +121,7 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
 
     ngx_memcpy(ctx->path.data, data->text, data->len + 1);
 
-    of->read_ahead = clcf->read_ahead;
-    of->directio = clcf->directio;
-    of->valid = clcf->open_file_cache_valid;
-    of->min_uses = clcf->open_file_cache_min_uses;
-    of->errors = clcf->open_file_cache_errors;
-    of->events = clcf->open_file_cache_events;
-
-#if (NGX_HAVE_OPENAT)
-    /* the file itself must be one: a symbolic link could lead out of ROOT */
-    of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
-    of->disable_symlinks_from = ctx->path.len - (sizeof("/data") - 1);
-#endif
-
-    if (ngx_open_cached_file(clcf->open_file_cache, &ctx->path, of, r->pool)
-        != NGX_OK)
-    {
+    if (ngx_http_registry_blob_cached(r, ctx) != NGX_OK) {
         if (of->err == 0) {
             return NGX_ERROR;
         }
@@ -153,6 +139,66 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* The cache looks at a file again after open_file_cache_valid only.  A push
+ * that heals a damaged blob puts a new file in the place of the one that it
+ * holds open, and that one has no name any more: one look at what is open
+ * tells.  Then, and where it remembers that there was none, the cache is not
+ * asked. */
+
+static ngx_int_t
+ngx_http_registry_blob_cached(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_file_info_t            fi;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_registry_blob_file(r, ctx, clcf->open_file_cache);
+
+    if (clcf->open_file_cache == NULL
+        || (rc != NGX_OK && ctx->of.err == 0)
+        || (rc == NGX_OK && (!ctx->of.is_file
+                             || ngx_fd_info(ctx->of.fd, &fi)
+                                == NGX_FILE_ERROR
+                             || fi.st_nlink > 0)))
+    {
+        return rc;
+    }
+
+    return ngx_http_registry_blob_file(r, ctx, NULL);
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_file(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_open_file_cache_t *cache)
+{
+    ngx_open_file_info_t      *of = &ctx->of;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_memzero(of, sizeof(ngx_open_file_info_t));
+
+    of->read_ahead = clcf->read_ahead;
+    of->directio = clcf->directio;
+    of->valid = clcf->open_file_cache_valid;
+    of->min_uses = clcf->open_file_cache_min_uses;
+    of->errors = clcf->open_file_cache_errors;
+    of->events = clcf->open_file_cache_events;
+
+#if (NGX_HAVE_OPENAT)
+    /* the file itself must be one: a symbolic link could lead out of ROOT */
+    of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
+    of->disable_symlinks_from = ctx->path.len - (sizeof("/data") - 1);
+#endif
+
+    return ngx_open_cached_file(cache, &ctx->path, of, r->pool);
 }
 
 

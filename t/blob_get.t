@@ -158,6 +158,30 @@ is($_->request('HEAD', $path)->{status}, 404, 'gone') for @connections;
 $r->push_blob('a/one', $bytes);
 is($_->request('GET', $path)->{status}, 200, 'back') for @connections;
 
+# ---- healed: seen at once, though nginx holds the damaged file open
+
+my $data = $r->tree->blob($digest);
+my $damaged = $bytes;
+substr($damaged, 10, 4) = 'oops';
+chmod(0644, $data);
+open(my $file, '+<:raw', $data) or die "$data: $!";
+print $file $damaged;
+close($file) or die "$data: $!";
+is($_->request('GET', $path)->{body}, $damaged, 'a damaged blob')
+    for @connections;
+$r->push_blob('a/one', $bytes);
+is($_->request('GET', $path)->{body}, $bytes, 'is healed by a push')
+    for @connections;
+
+# and what is gone is not served from there
+unlink($data);
+is($_->request('GET', $path)->{status}, 404, 'a blob whose data is gone')
+    for @connections;
+$r->push_blob('a/one', $bytes);
+is($_->request('GET', $path)->{body}, $bytes, 'is back with a push')
+    for @connections;
+$r->expect_log(qr/the repository links to it/);
+
 fsck_ok($r, 'the tree is sound');
 
 done_testing;
