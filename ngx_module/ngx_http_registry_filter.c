@@ -22,6 +22,9 @@
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_head_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_error_header(ngx_http_request_t *r);
+static void ngx_http_registry_error_of(ngx_http_request_t *r,
+    const ngx_http_registry_ctx_t *ctx, reg_error_t *err);
+static ngx_uint_t ngx_http_registry_is_limited(ngx_http_request_t *r);
 static void ngx_http_registry_drop_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -95,10 +98,7 @@ ngx_http_registry_error_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    (void) reg_error_set(&err, ctx->body_left < 0
-                               ? REG_MANIFEST_TOO_LARGE
-                               : reg_error_of_status(r->headers_out.status),
-                         NULL);
+    ngx_http_registry_error_of(r, ctx, &err);
 
     ctx->json = ngx_http_registry_error_body(r, &err);
     if (ctx->json == NULL) {
@@ -119,6 +119,56 @@ ngx_http_registry_error_header(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+static void
+ngx_http_registry_error_of(ngx_http_request_t *r,
+    const ngx_http_registry_ctx_t *ctx, reg_error_t *err)
+{
+    if (ngx_http_registry_is_limited(r)) {
+        (void) reg_error_set(err, REG_TOOMANYREQUESTS,
+                             "nginx takes no more requests from you now "
+                             "(limit_req or limit_conn); wait a little and "
+                             "try again");
+
+    } else if (ctx->body_left < 0) {
+        (void) reg_error_set(err, REG_MANIFEST_TOO_LARGE, NULL);
+
+    } else {
+        (void) reg_error_set(err, reg_error_of_status(r->headers_out.status),
+                             NULL);
+    }
+}
+
+
+/* A refusal by limit_req or limit_conn has the status of an absent worker,
+ * unless limit_req_status says otherwise.  What they did is told by variables
+ * only. */
+
+static ngx_uint_t
+ngx_http_registry_is_limited(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_value_t  *vv;
+
+    static ngx_str_t  names[] = {
+        ngx_string("limit_req_status"),
+        ngx_string("limit_conn_status"),
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        vv = ngx_http_get_variable(r, &names[i],
+                                   ngx_hash_key(names[i].data, names[i].len));
+
+        if (vv && !vv->not_found && vv->len == sizeof("REJECTED") - 1
+            && ngx_strncmp(vv->data, "REJECTED", vv->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

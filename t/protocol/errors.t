@@ -114,6 +114,29 @@ my ($a) = grep { $_->{status} == 429 }
     map { $limited->request('GET', '/v2/') } 1 .. 20;
 error_is($a, 429, 'TOOMANYREQUESTS', "81: nginx's limit_req speaks JSON");
 is($a->header('retry-after'), 60, '81: with Retry-After');
+like(($a->errors)[0]{message}, qr/limit_req/, '81: and says who limits');
+
+# the same by nginx's own defaults, which are those of a worker that is away
+$limited = Test::Registry->new(
+    http     => 'limit_req_zone $binary_remote_addr zone=z:1m rate=1r/m;',
+    location => 'limit_req zone=z burst=5 nodelay;');
+($a) = grep { $_->{status} == 503 }
+    map { $limited->request('GET', '/v2/') } 1 .. 20;
+error_is($a, 503, 'TOOMANYREQUESTS', '81: limit_req with 503');
+my $sentence = ($a->errors)[0]{message};
+like($sentence, qr/limit_req/, '81: says who limits');
+
+$limited = Test::Registry->new(
+    http     => 'limit_conn_zone $binary_remote_addr zone=c:1m;',
+    location => 'limit_conn c 1;');
+my $location = $limited->start_upload('a');
+my $busy = $limited->connect;
+$busy->send_request('PATCH', $location, length => 10, body => 'five.');
+ok(wait_until(20, sub { ($a = $limited->request('GET', '/v2/'))->{status}
+    != 200 }), '81: limit_conn refuses a second request');
+error_is($a, 503, 'TOOMANYREQUESTS', '81: in JSON');
+is(($a->errors)[0]{message}, $sentence, '81: with the same sentence');
+$busy->close;
 
 
 # ---- 82
@@ -131,5 +154,12 @@ $a = $r->request('GET', '/v2/_catalog?n=2');
 is_deeply($a->json, { repositories => ['a', 'b'] }, '83: a page of it');
 is($a->header('link'), '</v2/_catalog?last=b&n=2>; rel="next"',
     '83: and its Link');
+
+# ---- and what nginx says for a worker that is not there
+
+$r->stop_worker;
+$a = $r->request('GET', '/v2/a/tags/list');
+error_is($a, 502, 'UNAVAILABLE', 'an absent worker');
+unlike(($a->errors)[0]{message}, qr/limit/, 'and no limit is blamed for it');
 
 done_testing;
