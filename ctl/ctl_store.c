@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "reg_config.h"
-
 
 static void
 ctl_store_warn(void *ctx, const char *message)
@@ -31,7 +29,7 @@ ctl_store_complain(const char *about, const reg_error_t *err)
 }
 
 
-static int
+int
 ctl_store_config(reg_config_t *config, const char *file, const char *root,
     reg_error_t *err)
 {
@@ -95,9 +93,14 @@ ctl_store_open(reg_store_t *store, const char *file, const char *root,
     reg_config_t  config;
     reg_store_t   look;                          /* for the path */
 
-    if (ctl_store_config(&config, file, root, err) == -1
-        || reg_store_init(&look, reg_str_from(config.root), err) == -1)
-    {
+    int           rc;
+
+    rc = ctl_store_config(&config, file, root, err) == -1
+         || reg_store_init(&look, reg_str_from(config.root), err) == -1
+         ? -1 : 0;
+    reg_config_free(&config);            /* the paths stay */
+
+    if (rc == -1) {
         return -1;
     }
 

@@ -11,7 +11,12 @@
 #ifndef CTL_STORE_H
 #define CTL_STORE_H
 
+#include "reg_config.h"
 #include "reg_store.h"
+
+/* The configuration: file may be NULL, root (which then is meant) too. */
+int ctl_store_config(reg_config_t *config, const char *file, const char *root,
+    reg_error_t *err);
 
 /* Either may be NULL.  -1 with err filled. */
 int ctl_store_open(reg_store_t *store, const char *config, const char *root,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl_auth.h"
+#include "ctl_policy.h"
 #include "ctl_purge_uploads.h"
 #include "ctl_rebuild_index.h"
 
@@ -20,6 +22,10 @@ static const struct {
     const char      *help;
 } main_commands[] = {
 
+    { "auth", ctl_auth,
+      "make nginx and the worker forget what they decided about access" },
+    { "policy", ctl_policy,
+      "what the rules of a configuration give to whom, and which rule" },
     { "purge-uploads", ctl_purge_uploads,
       "remove the uploads that nobody goes on with" },
     { "rebuild-index", ctl_rebuild_index,

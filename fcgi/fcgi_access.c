@@ -234,7 +234,7 @@ fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
     };
 
     /* a question of nginx's is followed by the client's own */
-    if (reg_str_eq(r->purpose, REG_STR("decide"))) {
+    if (fcgi_access_asked(r)) {
         return;
     }
 
@@ -347,6 +347,13 @@ fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
 }
 
 
+bool
+fcgi_access_asked(const fcgi_request_t *r)
+{
+    return reg_str_eq(r->purpose, REG_STR("decide"));
+}
+
+
 /* Files that were read anew may have had something wrong in them. */
 static void
 fcgi_access_complain(const fcgi_service_t *service)
@@ -396,12 +403,24 @@ fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
 
 
 void
+fcgi_access_user(const fcgi_request_t *r, fcgi_reply_t *reply)
+{
+    reg_buf_t  user = REG_BUF_INIT;
+
+    if (r->login != NULL) {
+        reg_query_encode(&user, reg_str_from(r->login->identity.name));
+        fcgi_reply_header(reply, "Registry-User", reg_buf_str(&user));
+        reg_buf_free(&user);
+    }
+}
+
+
+void
 fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_reply_t *reply)
 {
-    char       until[24];
-    reg_buf_t  user = REG_BUF_INIT;
-    bool       open = reg_access_is_open(service->access)
+    char  until[24];
+    bool  open = reg_access_is_open(service->access)
                       && !service->config->readonly;
 
     fcgi_reply_begin(reply, 204);
@@ -412,12 +431,6 @@ fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
         (void) snprintf(until, sizeof(until), "%lld",
                         (long long) r->until);                     /* fits */
         fcgi_reply_header(reply, "Registry-Until", reg_str_from(until));
-    }
-
-    if (r->login != NULL) {
-        reg_query_encode(&user, reg_str_from(r->login->identity.name));
-        fcgi_reply_header(reply, "Registry-User", reg_buf_str(&user));
-        reg_buf_free(&user);
     }
 }
 

@@ -31,6 +31,9 @@
 #include "fcgi_request.h"
 #include "fcgi_service.h"
 
+/* True if it is nginx that asks, what it may serve. */
+bool fcgi_access_asked(const fcgi_request_t *r);
+
 /* 0: go on, r->login says who it is.  -1: refused, and reply says how. */
 int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
     reg_actions_t actions, fcgi_reply_t *reply);
@@ -38,6 +41,9 @@ int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
 /* The answer to nginx: what was allowed above. */
 void fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_reply_t *reply);
+
+/* Tells nginx who it was, for its log; no client sees it. */
+void fcgi_access_user(const fcgi_request_t *r, fcgi_reply_t *reply);
 
 /* Notes what was done, or refused, for the audit. */
 void fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,

@@ -211,7 +211,7 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
         return;
     }
 
-    if (reg_str_eq(r->purpose, REG_STR("decide"))) {
+    if (fcgi_access_asked(r)) {
         fcgi_access_tell(service, r, reply);
         return;
     }

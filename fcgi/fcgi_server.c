@@ -14,6 +14,7 @@
 
 #include <fcgiapp.h>
 
+#include "fcgi_access.h"
 #include "fcgi_reply.h"
 #include "fcgi_request.h"
 #include "fcgi_route.h"
@@ -192,6 +193,7 @@ fcgi_server_answer(fcgi_thread_t *t)
 
     fcgi_request_read(r, t->fcgx.envp, &t->wire);
     fcgi_route(t->server->service, r, reply);
+    fcgi_access_user(r, reply);
 
     /* what is left of the body would be read as the next request; and nginx,
      * still sending it, would not see our answer */
@@ -212,7 +214,10 @@ fcgi_server_answer(fcgi_thread_t *t)
         .error = reply->error.code != REG_OK ? &reply->error : NULL,
     };
 
-    fcgi_log_request(t->server->service->log, &line);
+    /* a question of nginx's is no request of anybody's */
+    if (!fcgi_access_asked(r) || reply->status >= 500) {
+        fcgi_log_request(t->server->service->log, &line);
+    }
 
     /* an idle thread holds no body */
     fcgi_reply_begin(reply, 200);

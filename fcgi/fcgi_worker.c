@@ -6,6 +6,7 @@
 
 #include "fcgi_purge.h"
 #include "fcgi_server.h"
+#include "reg_epoch.h"
 
 
 /* glibc's defaults keep an arena of 64 MiB of address space per thread, and
@@ -34,6 +35,20 @@ fcgi_worker_open(const reg_config_t *config, reg_store_t *store,
     }
 
     return 0;
+}
+
+
+/* What nginx was told before may be wrong by this configuration.  On a tree
+ * that cannot be written to it forgets by itself, a little later. */
+static void
+fcgi_worker_epoch(reg_store_t *store, fcgi_log_t *log)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+
+    if (reg_epoch_bump(store, &err) == -1) {
+        fcgi_log(log, REG_LOG_WARN, "epoch: %s: %s", err.where,
+                 strerror(err.sys));
+    }
 }
 
 
@@ -84,6 +99,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
             .access = access, .audit = &audit, .gate = &gate, .root = root,
         };
 
+        fcgi_worker_epoch(&store, log);
         rc = fcgi_worker_serve(&service, listener, &err);
     }
 

@@ -20,6 +20,7 @@
 
 
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_private_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_head_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_error_header(ngx_http_request_t *r);
 static void ngx_http_registry_error_of(ngx_http_request_t *r,
@@ -43,6 +44,7 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 static ngx_int_t
 ngx_http_registry_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t                      rc;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -57,11 +59,59 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
         return ngx_http_registry_error_header(r);
     }
 
+    if (r->upstream) {
+        rc = ngx_http_registry_private_headers(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (r->upstream && r->method == NGX_HTTP_HEAD) {
         return ngx_http_registry_head_header(r);
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/* What the worker tells nginx is not for clients: Registry-User is for the
+ * log. */
+
+static ngx_int_t
+ngx_http_registry_private_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t                i;
+    ngx_list_part_t          *part;
+    ngx_table_elt_t          *h;
+    ngx_http_registry_ctx_t  *ctx;
+
+    static ngx_str_t  prefix = ngx_string("Registry-");
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len <= prefix.len
+                || ngx_strncasecmp(h[i].key.data, prefix.data, prefix.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            h[i].hash = 0;
+
+            ctx = ngx_http_registry_ctx(r);
+            if (ctx == NULL) {
+                return NGX_ERROR;
+            }
+
+            if (h[i].key.len == sizeof("Registry-User") - 1) {
+                ctx->user = h[i].value;
+            }
+        }
+    }
+
+    return NGX_OK;
 }
 
 

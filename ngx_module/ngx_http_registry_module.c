@@ -3,6 +3,8 @@
 
 #define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (2 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_MIN_FREE       (64 * 1024 * 1024)
+#define NGX_HTTP_REGISTRY_AUTH_CACHE     60
+#define NGX_HTTP_REGISTRY_AUTH_ZONE      (1024 * 1024)
 
 
 static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
@@ -10,17 +12,16 @@ static ngx_int_t ngx_http_registry_take(ngx_http_request_t *r,
     ngx_uint_t *manifest);
 static ngx_uint_t ngx_http_registry_whole_blob(ngx_http_request_t *r);
 
-static ngx_int_t ngx_http_registry_root_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-
-static ngx_int_t ngx_http_registry_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_thread_pool(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_registry_auth_zone(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
     void *data);
@@ -61,15 +62,36 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       0,
       NULL },
 
+    { ngx_string("registry_auth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, auth),
+      NULL },
+
+    { ngx_string("registry_auth_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, auth_cache),
+      NULL },
+
+    { ngx_string("registry_auth_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_auth_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_registry_module_ctx = {
-    ngx_http_registry_preconfiguration,    /* preconfiguration */
+    ngx_http_registry_variables_add,       /* preconfiguration */
     ngx_http_registry_postconfiguration,   /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
+    ngx_http_registry_create_main_conf,    /* create main configuration */
     NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
@@ -93,15 +115,6 @@ ngx_module_t  ngx_http_registry_module = {
     NULL,                                  /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
-};
-
-
-static ngx_http_variable_t  ngx_http_registry_vars[] = {
-
-    { ngx_string("registry_root"), NULL, ngx_http_registry_root_variable,
-      0, 0, 0 },
-
-      ngx_http_null_variable
 };
 
 
@@ -144,6 +157,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_registry_take(ngx_http_request_t *r, ngx_uint_t *manifest)
 {
+    ngx_int_t     rc;
     ngx_uint_t    i;
     reg_error_t   err;
     reg_target_t  target;
@@ -182,7 +196,11 @@ ngx_http_registry_take(ngx_http_request_t *r, ngx_uint_t *manifest)
         if (target.kind == routes[i].kind && (r->method & routes[i].methods)
             && (routes[i].also == NULL || routes[i].also(r)))
         {
-            return routes[i].take(r, &target);
+            /* before anything is looked at: who may not know is not told */
+
+            rc = ngx_http_registry_access(r, &target);
+
+            return rc == NGX_OK ? routes[i].take(r, &target) : rc;
         }
     }
 
@@ -235,48 +253,6 @@ ngx_http_registry_whole_blob(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_registry_root_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    if (rlcf->store == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = rlcf->root.data;
-    v->len = rlcf->root.len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_registry_preconfiguration(ngx_conf_t *cf)
-{
-    ngx_http_variable_t  *var, *v;
-
-    for (v = ngx_http_registry_vars; v->name.len; v++) {
-        var = ngx_http_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 {
     ngx_http_handler_pt        *h;
@@ -296,6 +272,15 @@ ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 
 
 static void *
+ngx_http_registry_create_main_conf(ngx_conf_t *cf)
+{
+    /* set by ngx_pcalloc(): no zone */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
+}
+
+
+static void *
 ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_registry_loc_conf_t  *conf;
@@ -309,14 +294,38 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->root = { 0, NULL };
+     *     conf->auth_zone = NULL;
+     *     conf->epoch… and conf->open… = 0;
      */
 
     conf->store = NGX_CONF_UNSET_PTR;
     conf->thread_pool = NGX_CONF_UNSET_PTR;
     conf->upload_buffer = NGX_CONF_UNSET_SIZE;
     conf->min_free = NGX_CONF_UNSET;
+    conf->auth = NGX_CONF_UNSET;
+    conf->auth_cache = NGX_CONF_UNSET;
 
     return conf;
+}
+
+
+/* The zone that was named, or one of our own. */
+
+static ngx_shm_zone_t *
+ngx_http_registry_zone(ngx_conf_t *cf)
+{
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    static ngx_str_t  name = ngx_string("registry_auth");
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+
+    if (rmcf->auth_zone == NULL) {
+        rmcf->auth_zone = ngx_http_registry_zone_add(cf, &name,
+                                               NGX_HTTP_REGISTRY_AUTH_ZONE);
+    }
+
+    return rmcf->auth_zone;
 }
 
 
@@ -336,9 +345,17 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_REGISTRY_UPLOAD_BUFFER);
     ngx_conf_merge_off_value(conf->min_free, prev->min_free,
                              NGX_HTTP_REGISTRY_MIN_FREE);
+    ngx_conf_merge_value(conf->auth, prev->auth, 1);
+    ngx_conf_merge_sec_value(conf->auth_cache, prev->auth_cache,
+                             NGX_HTTP_REGISTRY_AUTH_CACHE);
 
     if (conf->store == NULL) {
         return NGX_CONF_OK;
+    }
+
+    conf->auth_zone = ngx_http_registry_zone(cf);
+    if (conf->auth_zone == NULL) {
+        return NGX_CONF_ERROR;
     }
 
     if (conf->store == prev->store && conf->min_free != prev->min_free) {
@@ -443,6 +460,48 @@ ngx_http_registry_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rlcf->thread_pool = ngx_thread_pool_add(cf, &value[1]);
 
     return rlcf->thread_pool == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_auth_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_main_conf_t *rmcf = conf;
+
+    u_char     *p;
+    ssize_t     size;
+    ngx_str_t  *value, name, text;
+
+    if (rmcf->auth_zone) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    p = (u_char *) ngx_strchr(value[1].data, ':');
+
+    if (p == NULL || p == value[1].data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" wants name:size, not \"%V\"", &cmd->name,
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value[1].data;
+    name.len = p - name.data;
+    text.data = p + 1;
+    text.len = value[1].data + value[1].len - text.data;
+    size = ngx_parse_size(&text);
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the size in \"%V\" must be %uz or more",
+                           &value[1], (size_t) (8 * ngx_pagesize));
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->auth_zone = ngx_http_registry_zone_add(cf, &name, size);
+
+    return rmcf->auth_zone == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 

@@ -34,13 +34,53 @@
 #include "reg_upload.h"
 
 
+#define NGX_HTTP_REGISTRY_KEY   32               /* bytes of a SHA-256 */
+#define NGX_HTTP_REGISTRY_USER  384              /* of a name, encoded */
+
+
 typedef struct {
     ngx_str_t                    root;
     reg_store_t                 *store;          /* NULL: registry off */
     ngx_thread_pool_t           *thread_pool;
     size_t                       upload_buffer;
     off_t                        min_free;
+
+    ngx_flag_t                   auth;
+    time_t                       auth_cache;     /* seconds */
+    ngx_shm_zone_t              *auth_zone;
+
+    /* of this process: see ngx_http_registry_access.c */
+    uint64_t                     epoch;
+    ngx_uint_t                   epoch_known;
+    ngx_msec_t                   epoch_looked;
+    uint64_t                     open_epoch;
+    time_t                       open_until;
 } ngx_http_registry_loc_conf_t;
+
+
+typedef struct {
+    ngx_shm_zone_t              *auth_zone;      /* of registry_auth_zone */
+} ngx_http_registry_main_conf_t;
+
+
+/* How it was found that a request may have what it asks for. */
+typedef enum {
+    NGX_HTTP_REGISTRY_ACCESS_NONE = 0,           /* it was not asked */
+    NGX_HTTP_REGISTRY_ACCESS_ASKING,
+    NGX_HTTP_REGISTRY_ACCESS_DENIED,             /* or it could not be told */
+    NGX_HTTP_REGISTRY_ACCESS_OFF,
+    NGX_HTTP_REGISTRY_ACCESS_OPEN,
+    NGX_HTTP_REGISTRY_ACCESS_HIT,
+    NGX_HTTP_REGISTRY_ACCESS_MISS
+} ngx_http_registry_access_e;
+
+
+/* What the worker answered. */
+typedef struct {
+    ngx_uint_t                   open;           /* everybody, everything */
+    time_t                       until;          /* 0: no end of its own */
+    ngx_str_t                    user;
+} ngx_http_registry_answer_t;
 
 
 typedef struct ngx_http_registry_job_s  ngx_http_registry_job_t;
@@ -82,6 +122,13 @@ struct ngx_http_registry_job_s {
 
 
 typedef struct {
+    /* may it? */
+    ngx_http_registry_access_e   access;
+    ngx_http_request_t          *asking;         /* the subrequest */
+    uint64_t                     epoch;          /* when it was asked */
+    u_char                       key[NGX_HTTP_REGISTRY_KEY];
+    ngx_str_t                    user;           /* encoded; empty: nobody */
+
     /* a blob to be sent */
     ngx_str_t                    path;
     ngx_str_t                    etag;           /* the digest in quotes */
@@ -123,6 +170,31 @@ ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
 /* filter: for a request that the worker answers; bounds its body. */
 ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r,
     ngx_uint_t manifest);
+
+/* access: NGX_OK, NGX_AGAIN while the worker is asked, NGX_DECLINED: the
+ * worker is to refuse it. */
+ngx_int_t ngx_http_registry_access(ngx_http_request_t *r,
+    const reg_target_t *target);
+ngx_str_t *ngx_http_registry_access_action(ngx_http_request_t *r);
+
+/* zone: a zone of that name, made when it is first asked for. */
+ngx_shm_zone_t *ngx_http_registry_zone_add(ngx_conf_t *cf, ngx_str_t *name,
+    size_t size);
+
+/* zone: the key of n parts. */
+void ngx_http_registry_zone_key(ngx_shm_zone_t *zone, const ngx_str_t *parts,
+    size_t n, u_char *key);
+
+/* zone: NGX_OK and who it is, in pool, if it is remembered. */
+ngx_int_t ngx_http_registry_zone_get(ngx_shm_zone_t *zone, const u_char *key,
+    ngx_pool_t *pool, ngx_str_t *user);
+
+/* zone: remembers it until then, if there is room for it. */
+void ngx_http_registry_zone_put(ngx_shm_zone_t *zone, const u_char *key,
+    time_t until, const ngx_str_t *user);
+
+/* variables: adds them. */
+ngx_int_t ngx_http_registry_variables_add(ngx_conf_t *cf);
 
 /* module: the request's context, made when it is first asked for. */
 ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);

@@ -34,10 +34,20 @@ static const reg_identity_t  reg_access_anybody = REG_IDENTITY_ANYBODY;
 /* ---- opening ------------------------------------------------------------- */
 
 
-/* What holds without a word of the operator's. */
-static reg_policy_t *
-reg_access_default(bool open, reg_error_t *err)
+static reg_access_way_t
+reg_access_way_of(const reg_config_t *config)
 {
+    return config->tokens_enabled ? REG_ACCESS_TOKENS
+           : config->token_issuer[0] != '\0' ? REG_ACCESS_ISSUER
+           : config->htpasswd_path[0] != '\0' ? REG_ACCESS_BASIC
+           : REG_ACCESS_NOBODY;
+}
+
+
+reg_policy_t *
+reg_access_default(const reg_config_t *config, reg_error_t *err)
+{
+    bool           open = reg_access_way_of(config) == REG_ACCESS_NOBODY;
     reg_policy_t  *policy = reg_policy_create();
 
     if (policy == NULL) {
@@ -83,7 +93,7 @@ reg_access_open(reg_access_t **out, const reg_config_t *config,
 
     if (a->policy == NULL) {
         a->open = reg_access_way(a) == REG_ACCESS_NOBODY;
-        a->own = reg_access_default(a->open, err);
+        a->own = reg_access_default(config, err);
         a->policy = a->own;
 
         if (a->own == NULL) {
@@ -122,9 +132,7 @@ reg_access_message(reg_access_t *a, char *out, size_t size)
 reg_access_way_t
 reg_access_way(const reg_access_t *a)
 {
-    return a->config->tokens_enabled ? REG_ACCESS_TOKENS
-           : a->config->token_issuer[0] != '\0' ? REG_ACCESS_ISSUER
-           : a->users != NULL ? REG_ACCESS_BASIC : REG_ACCESS_NOBODY;
+    return reg_access_way_of(a->config);
 }
 
 

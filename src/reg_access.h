@@ -98,6 +98,9 @@ int reg_access_message(reg_access_t *access, char *out, size_t size);
 
 reg_access_way_t reg_access_way(const reg_access_t *access);
 
+/* What holds without a policy in the configuration; the caller frees it. */
+reg_policy_t *reg_access_default(const reg_config_t *config, reg_error_t *err);
+
 /* True if everybody may do everything. */
 bool reg_access_is_open(const reg_access_t *access);
 

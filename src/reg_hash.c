@@ -33,17 +33,24 @@ reg_hash_update(reg_hash_t *h, const void *data, size_t len)
 
 
 void
-reg_hash_digest(const reg_hash_t *h, reg_digest_t *d)
+reg_hash_binary(const reg_hash_t *h, unsigned char *out)
 {
-    reg_hash_t     copy = *h;
-    unsigned char  binary[SHA512_DIGEST_LENGTH];
+    reg_hash_t  copy = *h;
 
     if (h->alg == REG_SHA256) {
-        (void) SHA256_Final(binary, &copy.u.sha256);
+        (void) SHA256_Final(out, &copy.u.sha256);
     } else {
-        (void) SHA512_Final(binary, &copy.u.sha512);
+        (void) SHA512_Final(out, &copy.u.sha512);
     }
+}
 
+
+void
+reg_hash_digest(const reg_hash_t *h, reg_digest_t *d)
+{
+    unsigned char  binary[SHA512_DIGEST_LENGTH];
+
+    reg_hash_binary(h, binary);
     reg_digest_format(d, h->alg, binary);
 }
 

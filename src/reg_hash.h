@@ -38,7 +38,9 @@ typedef struct {
 void reg_hash_init(reg_hash_t *h, reg_alg_t alg);
 void reg_hash_update(reg_hash_t *h, const void *data, size_t len);
 
-/* The digest of what was hashed so far; h itself goes on. */
+/* The digest of what was hashed so far, in binary (32 or 64 bytes) or as a
+ * name; h itself goes on. */
+void reg_hash_binary(const reg_hash_t *h, unsigned char *out);
 void reg_hash_digest(const reg_hash_t *h, reg_digest_t *d);
 
 /* Bytes hashed so far. */

@@ -134,6 +134,51 @@ is(ask('GET', '/v2/_catalog', @alice)->{status}, 200,
 error_is(ask('GET', '/v2/_catalog', @bob), 403, 'DENIED', 'not to others');
 
 
+# ---- what is there is told to nobody who may not know
+
+my $bytes = bytes('secret', 3000);
+my $digest = sha256($bytes);
+my $location = push_as('team/secret', @alice)->header('location');
+is($r->request('PUT', with_digest($location, $digest), body => $bytes,
+    headers => \@alice)->{status}, 201, 'a blob of the team');
+
+for my $path ("/v2/team/secret/blobs/$digest",
+    '/v2/team/secret/blobs/' . sha256('none'))
+{
+    is(ask('GET', $path)->{status}, 401, "GET $path by anybody is 401");
+    is(ask('HEAD', $path)->{status}, 401, "HEAD by anybody is 401");
+    is(ask('GET', $path, as(carol => 'x' x 72))->{status}, 403,
+        "by carol 403");
+}
+
+is(ask('GET', "/v2/team/secret/blobs/$digest", @bob)->{body}, $bytes,
+    'who may reads it');
+
+my $mount = "mount=$digest&from=team/secret";
+is(ask('POST', "/v2/home/bob/y/blobs/uploads/?$mount", @bob)->{status}, 201,
+    'who reads it there mounts it');
+is(ask('POST', "/v2/home/carol/y/blobs/uploads/?$mount",
+    as(carol => 'x' x 72))->{status}, 202,
+    'who does not is told to upload it');
+is(ask('POST', "/v2/home/carol/y/blobs/uploads/?mount=$digest",
+    as(carol => 'x' x 72))->{status}, 202, 'also without saying where from');
+is(ask('POST', "/v2/home/alice/y/blobs/uploads/?mount=$digest",
+    @alice)->{status}, 201, 'who reads it anywhere mounts it');
+
+
+# ---- bytes of blobs pass nginx, not its door
+
+$location = push_as('team/app', @alice)->header('location');
+is($r->request('PATCH', $location, body => 'x')->{status}, 401,
+    'bytes of nobody\'s are refused');
+is($r->request('PATCH', $location, body => 'x',
+    headers => [as(carol => 'x' x 72)])->{status}, 403, 'and of who may not');
+is($r->request('GET', $location, headers => \@alice)->header('range'), '0-0',
+    'nothing was written');
+is($r->request('PATCH', $location, body => 'x', headers => \@bob)->{status},
+    202, 'who may push goes on with it');
+
+
 # ---- accounts change while all runs
 
 accounts(alice => 'another');

@@ -1,0 +1,86 @@
+#include "ctl_auth.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "ctl_store.h"
+#include "reg_epoch.h"
+
+
+static const char  ctl_auth_help[] =
+    "Usage: registryctl auth flush [--config FILE | --root DIR]\n"
+    "\n"
+    "Makes nginx and the worker forget, at once, what they decided about\n"
+    "access. Run it after you changed a file of accounts by hand; the other\n"
+    "commands of registryctl and a reload of the worker do it by themselves.\n"
+    "\n"
+    "  --config FILE  the worker's config.yml, which names the tree\n"
+    "  --root DIR     the tree\n";
+
+
+static ctl_exit_t
+ctl_auth_flush(const char *config, const char *root)
+{
+    int                  rc;
+    static reg_store_t   store;                  /* large */
+    reg_error_t          err = REG_ERROR_INIT;
+
+    if (ctl_store_open(&store, config, root, &err) == -1) {
+        ctl_store_complain("", &err);
+        return CTL_FAILED;
+    }
+
+    rc = reg_epoch_bump(&store, &err);
+
+    if (rc == -1) {
+        ctl_store_complain("", &err);
+    } else {
+        (void) puts("decisions about access are forgotten");
+    }
+
+    reg_store_close(&store);
+
+    return rc == 0 ? CTL_OK : CTL_FAILED;
+}
+
+
+ctl_exit_t
+ctl_auth(int argc, char **argv)
+{
+    int          c;
+    const char  *config = NULL, *root = NULL;
+
+    static const struct option  longs[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "root", required_argument, NULL, 'r' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+
+        case 'c':
+            config = optarg;
+            break;
+
+        case 'r':
+            root = optarg;
+            break;
+
+        case 'h':
+            (void) fputs(ctl_auth_help, stdout);
+            return CTL_OK;
+
+        default:
+            return CTL_USAGE;                    /* getopt has said why */
+        }
+    }
+
+    if (argc - optind != 1 || strcmp(argv[optind], "flush") != 0) {
+        (void) fputs(ctl_auth_help, stderr);
+        return CTL_USAGE;
+    }
+
+    return ctl_auth_flush(config, root);
+}

@@ -1,0 +1,208 @@
+#include "ctl_policy.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "ctl_store.h"
+#include "reg_access.h"
+
+
+typedef struct {
+    const char           *config;
+    bool                  json;
+    reg_identity_t        who;
+    reg_name_t            name;
+    reg_actions_t         asked;         /* 0: all, and nothing is failed */
+} ctl_policy_options_t;
+
+
+static const char  ctl_policy_help[] =
+    "Usage: registryctl policy test --config FILE [--json] USER REPOSITORY"
+    " [ACTION...]\n"
+    "\n"
+    "What nginx_registry.access of a configuration gives to USER, and which\n"
+    "line gave it. USER is the name of an account, or anonymous; ACTION is\n"
+    "pull, push, delete, catalog or admin. Exit status 1 if an ACTION is\n"
+    "denied.\n"
+    "\n"
+    "  --config FILE  the worker's config.yml\n"
+    "  --json         one object for each action\n";
+
+
+static void
+ctl_policy_line(const ctl_policy_options_t *o, const char *action,
+    bool allowed, size_t line)
+{
+    json_t  *object;
+
+    if (!o->json) {
+        if (!allowed) {
+            printf("%-8s denied   no rule gives it\n", action);
+        } else if (line == 0) {
+            printf("%-8s allowed  by default: there are no rules\n", action);
+        } else {
+            printf("%-8s allowed  %s:%zu\n", action, o->config, line);
+        }
+
+        return;
+    }
+
+    object = json_pack("{s:s, s:s, s:s, s:b, s:I}", "user", o->who.name,
+                       "repository", o->name.text, "action", action,
+                       "allowed", (int) allowed, "line", (json_int_t) line);
+
+    if (object != NULL) {
+        (void) json_dumpf(object, stdout, 0);    /* fflush tells, in the end */
+        (void) putchar('\n');
+    }
+
+    json_decref(object);
+}
+
+
+static ctl_exit_t
+ctl_policy_print(const ctl_policy_options_t *o, const reg_policy_t *policy)
+{
+    ctl_exit_t           status = CTL_OK;
+    reg_policy_reason_t  here[REG_POLICY_ACTIONS], there[REG_POLICY_ACTIONS];
+    reg_actions_t        allowed;
+
+    allowed = reg_policy_allow(policy, &o->who, &o->name, here)
+              | reg_policy_allow(policy, &o->who, NULL, there);
+
+    for (int i = 0; i < REG_POLICY_ACTIONS; i++) {
+        reg_actions_t  one = 1u << i;
+        reg_buf_t      word = REG_BUF_INIT;
+
+        if (o->asked != 0 && (o->asked & one) == 0) {
+            continue;
+        }
+
+        reg_actions_format(&word, one);
+        reg_buf_put(&word, "", 1);
+
+        if (reg_buf_ok(&word)) {
+            ctl_policy_line(o, word.data, (allowed & one) != 0,
+                            (one & REG_ACTIONS_REPOSITORY) != 0
+                            ? here[i].line : there[i].line);
+        }
+
+        reg_buf_free(&word);
+
+        if ((o->asked & one & ~allowed) != 0) {
+            status = CTL_FAILED;
+        }
+    }
+
+    return fflush(stdout) == 0 ? status : CTL_FAILED;
+}
+
+
+static ctl_exit_t
+ctl_policy_test(const ctl_policy_options_t *o)
+{
+    ctl_exit_t     status = CTL_FAILED;
+    reg_config_t   config;
+    reg_error_t    err = REG_ERROR_INIT;
+    reg_policy_t  *own = NULL;
+
+    if (ctl_store_config(&config, o->config, NULL, &err) == -1
+        || reg_config_check(&config, &err) == -1
+        || (config.policy == NULL
+            && (own = reg_access_default(&config, &err)) == NULL))
+    {
+        ctl_store_complain("", &err);
+
+    } else {
+        status = ctl_policy_print(o, own != NULL ? own : config.policy);
+    }
+
+    reg_policy_free(own);
+    reg_config_free(&config);
+
+    return status;
+}
+
+
+/* "test", who, where and what. */
+static int
+ctl_policy_words(ctl_policy_options_t *o, int n, char **words)
+{
+    if (n < 3 || strcmp(words[0], "test") != 0) {
+        (void) fputs(ctl_policy_help, stderr);
+        return -1;
+    }
+
+    if (!reg_user_valid(reg_str_from(words[1]))
+        || reg_name_parse(&o->name, reg_str_from(words[2])) == -1)
+    {
+        (void) fprintf(stderr, "registryctl: not a name of an account and a"
+                       " repository: %s %s\n", words[1], words[2]);
+        return -1;
+    }
+
+    if (strcmp(words[1], "anonymous") != 0) {
+        o->who.who = REG_WHO_USER;
+        (void) reg_str_copy(o->who.name, sizeof(o->who.name),
+                            reg_str_from(words[1]));              /* fits */
+    }
+
+    for (int i = 3; i < n; i++) {
+        reg_actions_t  action = reg_action_parse(reg_str_from(words[i]));
+
+        if (action == 0) {
+            (void) fprintf(stderr, "registryctl: not an action: %s\n",
+                           words[i]);
+            return -1;
+        }
+
+        o->asked |= action;
+    }
+
+    return 0;
+}
+
+
+ctl_exit_t
+ctl_policy(int argc, char **argv)
+{
+    int                   c;
+    ctl_policy_options_t  o = { .who = REG_IDENTITY_ANYBODY };
+
+    static const struct option  longs[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+
+        case 'c':
+            o.config = optarg;
+            break;
+
+        case 'j':
+            o.json = true;
+            break;
+
+        case 'h':
+            (void) fputs(ctl_policy_help, stdout);
+            return CTL_OK;
+
+        default:
+            return CTL_USAGE;                    /* getopt has said why */
+        }
+    }
+
+    if (o.config == NULL) {
+        (void) fputs("registryctl: policy needs --config FILE\n", stderr);
+        return CTL_USAGE;
+    }
+
+    return ctl_policy_words(&o, argc - optind, argv + optind) == -1
+           ? CTL_USAGE : ctl_policy_test(&o);
+}
