@@ -17,29 +17,55 @@ my @oci = ('Content-Type' => $TYPE{oci});
 my $session = sub { return $r->start_upload('a') };
 
 
-# ---- 79: [code, status, what detail names, method, path, options]
+# ---- 79: [code, status, detail (undef: none), method, path, options]
+
+my $late = $session->();
+my $wrong = $session->();
 
 my @cases = (
-    ['BLOB_UNKNOWN', 404, 'digest', 'GET', "/v2/a/blobs/$none"],
-    ['BLOB_UNKNOWN', 404, 'digest', 'DELETE', "/v2/a/blobs/$none"],
-    ['BLOB_UPLOAD_INVALID', 416, undef, 'PATCH', $session->(),
+    ['BLOB_UNKNOWN', 404, { digest => $none },
+        'GET', "/v2/a/blobs/$none"],
+    ['BLOB_UNKNOWN', 404, { digest => $none },
+        'DELETE', "/v2/a/blobs/$none"],
+    ['BLOB_UPLOAD_INVALID', 416, undef, 'PATCH', $late,
         body => 'late', headers => ['Content-Range' => '7-10']],
-    ['BLOB_UPLOAD_UNKNOWN', 404, undef, 'GET',
+    ['BLOB_UPLOAD_UNKNOWN', 404,
+        { uuid => '00000000-0000-4000-8000-000000000000' }, 'GET',
         '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000'],
-    ['DIGEST_INVALID', 400, undef, 'GET', '/v2/a/blobs/sha256:junk'],
-    ['DIGEST_INVALID', 400, undef, 'PUT', with_digest($session->(), $none),
-        body => 'something'],
-    ['DIGEST_INVALID', 400, 'digest', 'PUT', "/v2/a/manifests/$none",
+    ['BLOB_UPLOAD_UNKNOWN', 404,
+        { uuid => '00000000-0000-4000-8000-000000000000' }, 'PATCH',
+        '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000',
+        body => 'x'],
+    ['DIGEST_INVALID', 400, { digest => 'sha256:junk' },
+        'GET', '/v2/a/blobs/sha256:junk'],
+    ['DIGEST_INVALID', 400, { digest => 'sha256:junk' },
+        'GET', '/v2/a/manifests/sha256:junk'],
+    ['DIGEST_INVALID', 400, { digest => 'sha256:junk' },
+        'GET', '/v2/a/referrers/sha256:junk'],
+    ['DIGEST_INVALID', 400, { digest => $none },
+        'PUT', with_digest($wrong, $none), body => 'something'],
+    ['DIGEST_INVALID', 400, { digest => 'md5:junk' },
+        'PUT', with_digest($session->(), 'md5:junk'), body => 'something'],
+    ['DIGEST_INVALID', 400, { digest => $image->{digest} },
+        'PUT', "/v2/a/manifests/$none",
         body => $image->{bytes}, headers => \@oci],
-    ['MANIFEST_BLOB_UNKNOWN', 400, 'digest', 'PUT', '/v2/a/manifests/v2',
+    ['MANIFEST_BLOB_UNKNOWN', 400,
+        [map { { digest => sha256($_) } } '{}', 'absent'],
+        'PUT', '/v2/a/manifests/v2',
         body => json(image_manifest(layers => ['absent'])),
         headers => \@oci],
     ['MANIFEST_INVALID', 400, undef, 'PUT', '/v2/a/manifests/v2',
         body => '{', headers => \@oci],
-    ['MANIFEST_UNKNOWN', 404, undef, 'GET', '/v2/a/manifests/none'],
-    ['MANIFEST_UNKNOWN', 404, 'digest', 'GET', "/v2/a/manifests/$none"],
-    ['NAME_INVALID', 400, undef, 'GET', '/v2/UPPER/tags/list'],
-    ['NAME_UNKNOWN', 404, 'name', 'GET', '/v2/none/tags/list'],
+    ['MANIFEST_UNKNOWN', 404, { tag => 'none' },
+        'GET', '/v2/a/manifests/none'],
+    ['MANIFEST_UNKNOWN', 404, { digest => $none },
+        'GET', "/v2/a/manifests/$none"],
+    ['MANIFEST_UNKNOWN', 404, { tag => 'none' },
+        'DELETE', '/v2/a/manifests/none'],
+    ['NAME_INVALID', 400, { name => 'UPPER' },
+        'GET', '/v2/UPPER/tags/list'],
+    ['NAME_UNKNOWN', 404, { name => 'none' },
+        'GET', '/v2/none/tags/list'],
     ['SIZE_INVALID', 400, undef, 'PATCH', $session->(), body => 'four',
         headers => ['Content-Range' => '0-99']],
     ['SIZE_INVALID', 413, undef, 'PUT', '/v2/a/manifests/v2',
@@ -71,9 +97,10 @@ for my $case (@cases) {
         ok(length $error->{message}, "$title: message");
         is_deeply([grep { !/^(?:code|message|detail)$/ } keys %$error], [],
             "$title: nothing else");
-        ok(length($error->{detail}{$detail} // ''),
-            "$title: detail names the $detail") if defined $detail;
     }
+    is_deeply([map { $_->{detail} } $a->errors],
+        ref $detail eq 'ARRAY' ? $detail : [$detail],
+        "$title: detail names what it is about");
     unlike($a->{body}, qr/<html/, "$title: no page of nginx's");
 }
 
