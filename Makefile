@@ -11,6 +11,9 @@ RUNDIR  ?= $(CURDIR)/run
 CONFIG  ?=
 REDIS   ?=
 
+# yes: serve everybody on another address than loopback
+OPEN    ?=
+
 PREFIX  ?= /usr
 DESTDIR ?=
 
@@ -173,7 +176,7 @@ $B/nginx-static/objs/nginx: $(MODULE_DEPS)
 
 run: build
 	@LISTEN='$(LISTEN)' ROOT='$(ROOT)' RUNDIR='$(RUNDIR)' CONFIG='$(CONFIG)' \
-	 REDIS='$(REDIS)' NGINX='$(NGINX)' \
+	 REDIS='$(REDIS)' OPEN='$(OPEN)' NGINX='$(NGINX)' \
 	 WORKER='$(abspath $(WORKER))' MODULE='$(abspath $(MODULE))' \
 	 exec sh conf/run.sh
 
@@ -257,7 +260,7 @@ help:
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
 	@echo "  make clean"
 	@echo
-	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG (run), SAN=address|thread (build,"
+	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG OPEN (run), SAN=address|thread (build,"
 	@echo "  test), NGINX_SRC NGINX CC (build), TESTS JOBS (test), PEERS BENCH (bench)"
 
 -include $(wildcard $B/src/*.d $B/fcgi/*.d $B/ctl/*.d $B/unit/*.d)

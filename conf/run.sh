@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make run`: nginx and the worker in the foreground, until SIGINT or SIGTERM.
-# Takes LISTEN ROOT RUNDIR CONFIG NGINX WORKER MODULE from the environment.
+# Takes LISTEN ROOT RUNDIR CONFIG OPEN NGINX WORKER MODULE from the environment.
 
 set -eu
 
@@ -18,6 +18,7 @@ absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$PWD/$1" ;; esac; }
 ROOT=$(absolute "$ROOT")
 RUNDIR=$(absolute "$RUNDIR")
 socket=$RUNDIR/registry.sock
+ctl=${WORKER%/*}/registryctl
 
 [ -x "$nginx_bin" ] || die "no nginx at '$nginx_bin': run 'make deps'"
 [ -z "${REDIS:-}" ] || say "run: REDIS is not used by this version: tags are read from disk"
@@ -42,8 +43,33 @@ log:
 storage:
   delete:
     enabled: true
+nginx_registry:
+  state: $RUNDIR/state
 END
+
+    # accounts that `registryctl user add` has put there
+    if [ -s "$RUNDIR/users" ]; then
+        printf 'auth:\n  htpasswd:\n    path: %s\n' "$RUNDIR/users" >> "$config"
+    fi
 fi
+
+access=$("$WORKER" --config "$config" --root "$ROOT" --socket "$socket" --check) ||
+    die "the configuration is wrong"
+access=$(printf '%s\n' "$access" | sed -n 's/^access: //p')
+
+# who reaches only this machine may be trusted, the rest of the world not
+case $access in
+    open:*)
+        case $LISTEN in
+            127.*|'[::1]:'*|localhost:*|unix:*) ;;
+            *)
+                [ "${OPEN:-}" = yes ] || die "on LISTEN=$LISTEN everybody could pull, push and delete.
+  Make an account first:   $ctl user add alice --file $RUNDIR/users
+  or say that it is meant: make run LISTEN=$LISTEN OPEN=yes"
+                ;;
+        esac
+        ;;
+esac
 
 # conf/nginx.conf with this run's paths
 user=
@@ -96,14 +122,26 @@ say "ready: $url"
 say
 say "  images   $ROOT"
 say "  logs     $RUNDIR/error.log, access.log, worker.log"
-say "  access   everybody who reaches $LISTEN may pull, push and delete"
+say "  access   $access"
 say
 say "Try it:"
 say
+case $access in
+    open:*) ;;
+    *) say "  docker login $LISTEN" ;;
+esac
 say "  docker tag alpine $LISTEN/hello"
 say "  docker push $LISTEN/hello"
 say "  docker pull $LISTEN/hello"
 say
+case $access in
+    open:*)
+        [ -n "${CONFIG:-}" ] || {
+            say "To ask for a login: $ctl user add alice --file $RUNDIR/users"
+            say "and make run again."
+        }
+        ;;
+esac
 say "Stop with Ctrl-C."
 
 # until one of the two ends by itself

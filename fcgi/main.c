@@ -12,6 +12,7 @@
 
 #include "fcgi_log.h"
 #include "fcgi_master.h"
+#include "reg_access.h"
 #include "reg_config.h"
 #include "reg_store.h"
 
@@ -284,7 +285,10 @@ main(int argc, char **argv)
     }
 
     if (o.action == MAIN_CHECK) {
-        printf("configuration and tree (%s) are good\n", config.root);
+        reg_access_describe(&config, &text);
+        printf("configuration and tree (%s) are good\naccess: %.*s\n",
+               config.root, REG_STR_ARG(reg_buf_str(&text)));
+        reg_buf_free(&text);
         return 0;
     }
 

@@ -69,6 +69,39 @@ reg_access_default(const reg_config_t *config, reg_error_t *err)
 }
 
 
+void
+reg_access_describe(const reg_config_t *config, reg_buf_t *out)
+{
+    const struct {
+        const char  *value, *text;
+    } ways[] = {
+        { config->htpasswd_path, "accounts of " },
+        { config->tokens_enabled ? "/v2/_token" : "", "tokens of our own, " },
+        { config->token_issuer, "tokens of " },
+    };
+
+    bool  any = false;
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (ways[i].value[0] != '\0') {
+            reg_buf_printf(out, "%s%s%s", any ? "; " : "", ways[i].text,
+                           ways[i].value);
+            any = true;
+        }
+    }
+
+    if (config->policy != NULL) {
+        reg_buf_puts(out, any ? "; by the rules of nginx_registry.access"
+                              : "no accounts; what nginx_registry.access"
+                                " gives to anonymous");
+
+    } else {
+        reg_buf_puts(out, any ? "; every account may pull, push and delete"
+                              : "open: everybody may pull, push and delete");
+    }
+}
+
+
 int
 reg_access_open(reg_access_t **out, const reg_config_t *config,
     reg_store_t *store, reg_error_t *err)

@@ -101,6 +101,9 @@ reg_access_way_t reg_access_way(const reg_access_t *access);
 /* What holds without a policy in the configuration; the caller frees it. */
 reg_policy_t *reg_access_default(const reg_config_t *config, reg_error_t *err);
 
+/* Appends a sentence on who may come in, for a person. */
+void reg_access_describe(const reg_config_t *config, reg_buf_t *out);
+
 /* True if everybody may do everything. */
 bool reg_access_is_open(const reg_access_t *access);
 

@@ -1,0 +1,124 @@
+# make run: what it says, what it refuses, and that it leaves nothing behind.
+
+use Test::Registry;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Temp ();
+use HTTP::Tiny;
+use MIME::Base64 qw(encode_base64);
+use POSIX qw(WNOHANG);
+
+my $top = abs_path(dirname(__FILE__) . '/..');
+my $dir = File::Temp->newdir;
+
+my %program = (
+    NGINX  => Test::Registry->nginx,
+    WORKER => Test::Registry->fcgi,
+    MODULE => Test::Registry->module,
+);
+
+
+# Starts it; gives its pid and the file that it writes to.
+
+sub start {
+    my (%env) = @_;
+
+    my $out = "$dir/out";
+    unlink $out;
+    my $pid = fork() // die "fork: $!";
+    if ($pid == 0) {
+        delete $ENV{$_} for grep { /^REGISTRY_/ } keys %ENV;
+        local %ENV = (%ENV, %program, ROOT => "$dir/root",
+            RUNDIR => "$dir/run", CONFIG => '', REDIS => '', OPEN => '', %env);
+        open STDIN,  '<', '/dev/null';
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        exec('sh', "$top/conf/run.sh") or POSIX::_exit(127);
+    }
+
+    return ($pid, $out);
+}
+
+sub said {
+    my ($file) = @_;
+
+    open my $in, '<', $file or return '';
+    local $/;
+    return <$in> // '';
+}
+
+sub stop {
+    my ($pid) = @_;
+
+    my @all = ($pid, map { ($_, children($_)) } children($pid));
+    kill 'TERM', $pid;
+    ok(wait_until(20, sub { waitpid($pid, WNOHANG) == $pid }),
+        'SIGTERM ends it');
+    is($? >> 8, 0, 'with status 0');
+    ok(wait_until(5, sub { !grep { kill 0, $_ } @all }),
+        'and all that it started');
+}
+
+sub status {
+    my ($url, @header) = @_;
+
+    return HTTP::Tiny->new(timeout => 10)
+        ->get($url, { headers => { @header } })->{status};
+}
+
+
+# ---- the first minute
+
+my $port = Test::Registry::Server::free_port();
+my $url = "http://127.0.0.1:$port/v2/";
+my ($pid, $out) = start(LISTEN => "127.0.0.1:$port");
+
+ok(wait_until(20, sub { said($out) =~ /Stop with/ }), 'it starts')
+    or diag(said($out));
+like(said($out), qr/^ready: \Q$url\E$/m, 'says where it listens');
+like(said($out), qr/access   open: everybody may pull, push and delete/,
+    'and that it is open');
+like(said($out), qr/docker push 127\.0\.0\.1:$port/, 'and what to try');
+like(said($out), qr/user add alice --file \S+/, 'and how to ask for a login');
+is(status($url), 200, 'it is open');
+my ($second, $again) = start(LISTEN => '127.0.0.1:1');
+waitpid $second, 0;
+like(said($again), qr/another registry runs with RUNDIR/,
+    'a second one in the same place is refused');
+stop($pid);
+
+
+# ---- the world
+
+for my $listen ("0.0.0.0:$port", "$port", "[::]:$port") {
+    my ($pid, $out) = start(LISTEN => $listen);
+    waitpid $pid, 0;
+    isnt($? >> 8, 0, "LISTEN=$listen and no accounts: it does not start");
+    like(said($out), qr/everybody could pull, push and delete/,
+        'since everybody could come in');
+    like(said($out), qr/user add alice.*OPEN=yes/s, 'it says what to do');
+}
+
+($pid, $out) = start(LISTEN => "0.0.0.0:$port", OPEN => 'yes');
+ok(wait_until(20, sub { said($out) =~ /Stop with/ }), 'OPEN=yes means it')
+    or diag(said($out));
+is(status($url), 200, 'it is open to the world');
+stop($pid);
+
+
+# ---- accounts
+
+system('htpasswd', '-cbB', '-C', 5, "$dir/run/users", 'alice', 'secret') == 0
+    or die "htpasswd failed\n";
+
+($pid, $out) = start(LISTEN => "0.0.0.0:$port");
+ok(wait_until(20, sub { said($out) =~ /Stop with/ }),
+    'with accounts it serves the world') or diag(said($out));
+like(said($out), qr/docker login 0\.0\.0\.0:$port/, 'and says to log in');
+is(status($url), 401, 'who does not is refused');
+is(status($url, Authorization => 'Basic '
+    . encode_base64('alice:secret', '')), 200, 'who does comes in');
+stop($pid);
+
+done_testing;
