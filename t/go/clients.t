@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::Registry;
 use Test::Registry::Client;
+use Test::Registry::Estargz;
 use Test::Registry::Process qw(run runs_ok scratch);
 
 my %module = (
@@ -83,6 +84,20 @@ SKIP: {
     is_deeply([$client->faults('made', '1')], [], 'what it made is sound');
     runs_ok('crane validate', @crane, 'validate', '--remote',
         "$address/made:1");
+    runs_ok('crane append, eStargz', 'env', 'GGCR_EXPERIMENT_ESTARGZ=1',
+        @crane, 'append', '-f', "$dir/layer.tar", '-t', "$address/lazy:1",
+        '--oci-empty-base');
+    my ($layer) = @{ decode_json($client->manifest('lazy', '1')->{content})
+        ->{layers} };
+    my ($toc, $chunks) = Test::Registry::Estargz::contents($layer->{size},
+        sub { return $r->request('GET', "/v2/lazy/blobs/$layer->{digest}",
+            headers => [Range => "bytes=$_[0]-$_[1]"])->{body} });
+    is(sha256($toc), $layer->{annotations}{
+        'containerd.io/snapshot/stargz/toc.digest'}, 'its table of contents');
+    my ($content) = grep { $_->{name} eq 'content' } @$chunks;
+    is($content->{bytes}, 'content of a layer', 'a file of it, by ranges');
+    is(sha256($content->{bytes}), $content->{digest}, 'its digest verifies');
+
     runs_ok('crane pull', @crane, 'pull', '--format=oci', "$app:multi",
         "$dir/pulled");
     runs_ok('crane push', @crane, 'push', "$dir/pulled",
