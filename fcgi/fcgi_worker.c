@@ -6,6 +6,7 @@
 
 #include "fcgi_purge.h"
 #include "fcgi_server.h"
+#include "reg_lists.h"
 #include "reg_epoch.h"
 
 
@@ -79,6 +80,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     char             root[PATH_MAX];
     pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
     fcgi_cache_t    *cache;
+    reg_lists_t     *lists;
     reg_access_t    *access = NULL;
     fcgi_audit_t     audit = { -1 };
     reg_error_t      err = REG_ERROR_INIT;
@@ -86,8 +88,9 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     fcgi_worker_memory();
 
     cache = fcgi_cache_create((size_t) config->manifest_cache);
+    lists = reg_lists_create((size_t) config->list_cache, NULL);
 
-    if (cache == NULL) {
+    if (cache == NULL || lists == NULL) {
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
@@ -100,6 +103,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
         };
 
         fcgi_worker_epoch(&store, log);
+        store.lists = lists;
         rc = fcgi_worker_serve(&service, listener, &err);
     }
 
@@ -111,6 +115,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
     if (rc == 0) {
         fcgi_audit_close(&audit);
         reg_access_close(access);
+        reg_lists_free(lists);
         fcgi_cache_free(cache);
     }
 

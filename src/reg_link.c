@@ -18,7 +18,7 @@ reg_link_odd(reg_error_t *err, reg_error_code_t missing, const char *what,
 
 
 int
-reg_link_read(const reg_path_t *path, reg_digest_t *d,
+reg_link_read_at(int dir, const char *path, reg_digest_t *d,
     reg_error_code_t missing, reg_error_t *err)
 {
     char         text[REG_DIGEST_SIZE];
@@ -27,15 +27,16 @@ reg_link_read(const reg_path_t *path, reg_digest_t *d,
     int          fd, sys;
 
     /* O_NONBLOCK: a FIFO must not hold us; it reads as empty */
-    fd = open(path->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    fd = openat(dir, path,
+                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd == -1) {
-        return reg_error_sys(err, errno, missing, "open", path->text);
+        return reg_error_sys(err, errno, missing, "open", path);
     }
 
     if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
         (void) close(fd);               /* nothing was read */
-        return reg_link_odd(err, missing, "not a regular file:", path->text);
+        return reg_link_odd(err, missing, "not a regular file:", path);
     }
 
     n = read(fd, text, sizeof(text));
@@ -43,14 +44,22 @@ reg_link_read(const reg_path_t *path, reg_digest_t *d,
     (void) close(fd);                   /* was only read */
 
     if (n == -1) {
-        return reg_error_sys(err, sys, missing, "read", path->text);
+        return reg_error_sys(err, sys, missing, "read", path);
     }
 
     if (reg_digest_parse(d, (reg_str_t) { (size_t) n, text }) == -1) {
-        return reg_link_odd(err, missing, "not a digest:", path->text);
+        return reg_link_odd(err, missing, "not a digest:", path);
     }
 
     return 0;
+}
+
+
+int
+reg_link_read(const reg_path_t *path, reg_digest_t *d,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    return reg_link_read_at(AT_FDCWD, path->text, d, missing, err);
 }
 
 

@@ -18,6 +18,10 @@
 int reg_link_read(const reg_path_t *path, reg_digest_t *d,
     reg_error_code_t missing, reg_error_t *err);
 
+/* The same, for a path that counts from the directory dir. */
+int reg_link_read_at(int dir, const char *path, reg_digest_t *d,
+    reg_error_code_t missing, reg_error_t *err);
+
 /* The same, for a link that must name d: its content is compared. */
 int reg_link_require(const reg_path_t *path, const reg_digest_t *d,
     reg_error_code_t missing, reg_error_t *err);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 
 int
@@ -34,7 +35,8 @@ reg_names_is(DIR *dir, const struct dirent *entry, reg_names_kind_t kind)
         type = IFTODT(st.st_mode);
     }
 
-    return type == (kind == REG_NAMES_FILES ? DT_REG : DT_DIR);
+    return type == (kind == REG_NAMES_FILES || kind == REG_NAMES_CATALOG
+                    ? DT_REG : DT_DIR);
 }
 
 
@@ -64,19 +66,62 @@ reg_names_collect(reg_names_t *names, DIR *dir, reg_names_kind_t kind)
 }
 
 
-int
-reg_names_read(reg_names_t *names, const char *path, reg_names_kind_t kind,
-    reg_error_code_t missing, reg_error_t *err)
+static void
+reg_names_decode(reg_names_t *names)
+{
+    char  *p = names->text.data;
+
+    while ((p = memchr(p, '+', names->text.len
+                               - (size_t) (p - names->text.data))) != NULL)
+    {
+        *p = '/';
+    }
+}
+
+
+/* Lists may be kept for long: what the buffer grew too large goes back. */
+static void
+reg_names_fit(reg_names_t *names)
+{
+    char  *text = realloc(names->text.data, names->text.len);
+
+    if (text != NULL) {
+        names->text.data = text;
+        names->text.size = names->text.len;
+    }
+}
+
+
+static int
+reg_names_sort(reg_names_t *names)
 {
     const char  *p;
-    DIR         *dir = opendir(path);
-    int          rc;
 
-    if (dir == NULL) {
-        return reg_error_sys(err, errno, missing, "open", path);
+    reg_names_fit(names);
+    p = names->text.data;
+    names->list = malloc(names->n * sizeof(*names->list));
+
+    if (names->list == NULL) {
+        return -1;
     }
 
-    rc = reg_names_collect(names, dir, kind);
+    for (size_t i = 0; i < names->n; i++) {
+        names->list[i] = reg_str_from(p);
+        p += names->list[i].len + 1;
+    }
+
+    qsort(names->list, names->n, sizeof(*names->list), reg_names_order);
+
+    return 0;
+}
+
+
+/* Reads dir and closes it. */
+static int
+reg_names_read_dir(reg_names_t *names, DIR *dir, const char *path,
+    reg_names_kind_t kind, reg_error_t *err)
+{
+    int  rc = reg_names_collect(names, dir, kind);
 
     if (rc == -1) {
         (void) reg_error_sys(err, errno, REG_UNKNOWN, "read", path);
@@ -88,21 +133,45 @@ reg_names_read(reg_names_t *names, const char *path, reg_names_kind_t kind,
         return rc;
     }
 
-    names->list = malloc(names->n * sizeof(*names->list));
-    if (names->list == NULL) {
-        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "read", path);
+    if (kind == REG_NAMES_CATALOG) {
+        reg_names_decode(names);
     }
 
-    p = names->text.data;
+    return reg_names_sort(names) == 0
+           ? 0 : reg_error_sys(err, ENOMEM, REG_UNKNOWN, "read", path);
+}
 
-    for (size_t i = 0; i < names->n; i++) {
-        names->list[i] = reg_str_from(p);
-        p += names->list[i].len + 1;
+
+int
+reg_names_read(reg_names_t *names, const char *path, reg_names_kind_t kind,
+    reg_error_code_t missing, reg_error_t *err)
+{
+    DIR  *dir = opendir(path);
+
+    return dir != NULL ? reg_names_read_dir(names, dir, path, kind, err)
+                       : reg_error_sys(err, errno, missing, "open", path);
+}
+
+
+int
+reg_names_read_at(reg_names_t *names, int fd, const char *path,
+    reg_names_kind_t kind, reg_error_t *err)
+{
+    /* a description of its own: where reading stands is not shared */
+    int   own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR  *dir = own == -1 ? NULL : fdopendir(own);
+
+    if (dir != NULL) {
+        return reg_names_read_dir(names, dir, path, kind, err);
     }
 
-    qsort(names->list, names->n, sizeof(*names->list), reg_names_order);
+    (void) reg_error_sys(err, errno, REG_NAME_UNKNOWN, "open", path);
 
-    return 0;
+    if (own != -1) {
+        (void) close(own);              /* nothing was read */
+    }
+
+    return -1;
 }
 
 

@@ -22,7 +22,9 @@
 typedef enum {
     REG_NAMES_PARTS,        /* directories, none that begin with '_' */
     REG_NAMES_TAGS,         /* directories */
-    REG_NAMES_FILES         /* regular files */
+    REG_NAMES_FILES,        /* regular files */
+    REG_NAMES_CATALOG       /* regular files, where '+' stands for '/': see
+                               reg_catalog.h */
 } reg_names_kind_t;
 
 typedef struct {
@@ -38,6 +40,11 @@ typedef struct {
  * if the directory is not there. */
 int reg_names_read(reg_names_t *names, const char *path,
     reg_names_kind_t kind, reg_error_code_t missing, reg_error_t *err);
+
+/* The same of the directory that is open at fd, which stays the caller's; path
+ * is for errors. */
+int reg_names_read_at(reg_names_t *names, int fd, const char *path,
+    reg_names_kind_t kind, reg_error_t *err);
 
 /* The index of the first name after last; 0 for an empty last. */
 size_t reg_names_after(const reg_names_t *names, reg_str_t last);

@@ -116,21 +116,14 @@ typedef struct {
 
 
 static int
-reg_revision_untag_one(void *data, reg_str_t text)
+reg_revision_untag_one(void *data, const reg_tag_t *tag,
+    const reg_digest_t *to)
 {
     reg_revision_untag_t  *u = data;
     reg_error_t            quiet = REG_ERROR_INIT;
-    reg_digest_t           current;
-    reg_tag_t              tag;
 
-    if (reg_tag_parse(&tag, text) == -1
-        || reg_tag_read(u->store, u->name, &tag, &current, &quiet) == -1
-        || !reg_digest_eq(&current, u->digest))
-    {
-        return 0;
-    }
-
-    if (reg_tag_remove(u->store, u->name, &tag, &quiet) == -1
+    if (reg_digest_eq(to, u->digest)
+        && reg_tag_remove(u->store, u->name, tag, &quiet) == -1
         && quiet.code != REG_MANIFEST_UNKNOWN)
     {
         *u->err = quiet;
@@ -148,7 +141,7 @@ reg_revision_untag(reg_store_t *store, const reg_name_t *name,
 {
     reg_revision_untag_t  u = { store, name, d, err, false };
 
-    if (reg_tag_list(store, name, REG_STR_NULL, reg_revision_untag_one, &u,
+    if (reg_tag_each(store, name, REG_STR_NULL, reg_revision_untag_one, &u,
                      err) == -1)
     {
         return -1;

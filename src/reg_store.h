@@ -52,6 +52,7 @@ typedef struct {
     reg_path_t        v2;             /* ROOT/docker/registry/v2 */
     const reg_sys_t  *sys;
     int64_t           min_free;       /* bytes that a push must leave free */
+    struct reg_lists_s  *lists;       /* reg_lists.h; the caller's, or NULL */
 
     /* identities of directories whose entry is known to be durable; see
      * reg_durable.c */

@@ -2,8 +2,8 @@
 
 #include "reg_durable.h"
 #include "reg_link.h"
+#include "reg_lists.h"
 #include "reg_lock.h"
-#include "reg_names.h"
 #include "reg_repo.h"
 
 
@@ -66,43 +66,103 @@ reg_tag_remove(reg_store_t *store, const reg_name_t *name,
 }
 
 
-int
-reg_tag_list(reg_store_t *store, const reg_name_t *name, reg_str_t last,
-    int (*item)(void *ctx, reg_str_t tag), void *ctx, reg_error_t *err)
+/* ---- lists --------------------------------------------------------------- */
+
+
+/* The directory of tags, which a repository may lack: then 0 with no names. */
+static int
+reg_tag_open(reg_store_t *store, const reg_name_t *name, reg_list_t *list,
+    reg_error_t *err)
 {
-    reg_names_t   names = REG_NAMES_INIT;
-    reg_error_t   quiet;
-    reg_digest_t  d;
-    reg_path_t    dir;
-    reg_tag_t     tag;
-    int           rc;
+    reg_path_t  dir;
 
     reg_layout_tags(&dir, &store->v2, name);
-    rc = reg_names_read(&names, dir.text, REG_NAMES_TAGS, REG_NAME_UNKNOWN,
-                        err);
 
-    if (rc == -1 && err->code == REG_NAME_UNKNOWN) {
-        reg_names_free(&names);
-        *err = (reg_error_t) REG_ERROR_INIT;
-        return reg_repo_require(store, name, err);       /* then: no tags */
+    if (reg_lists_open(store->lists, &dir, REG_NAMES_TAGS, list, err) == 0) {
+        return 0;
     }
 
-    for (size_t i = reg_names_after(&names, last); rc == 0 && i < names.n; i++)
+    if (err->code == REG_NAME_UNKNOWN) {
+        *err = (reg_error_t) REG_ERROR_INIT;
+        list->names = NULL;
+        return reg_repo_require(store, name, err);
+    }
+
+    return -1;
+}
+
+
+/* A directory without a link is what a push has not finished, or a crash left
+ * of one. */
+static bool
+reg_tag_listed(const reg_list_t *list, size_t i, reg_tag_t *tag,
+    reg_digest_t *to)
+{
+    char         path[REG_TAG_MAX + sizeof("/current/link")];
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    if (reg_tag_parse(tag, list->names->list[i]) == -1) {
+        return false;
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/current/link", tag->text);
+
+    return reg_link_read_at(list->fd, path, to, REG_MANIFEST_UNKNOWN, &quiet)
+           == 0;
+}
+
+
+int
+reg_tag_each(reg_store_t *store, const reg_name_t *name, reg_str_t last,
+    reg_tag_item_pt item, void *ctx, reg_error_t *err)
+{
+    reg_list_t    list;
+    reg_tag_t     tag;
+    reg_digest_t  to;
+
+    if (reg_tag_open(store, name, &list, err) == -1) {
+        return -1;
+    }
+
+    if (list.names == NULL) {
+        return 0;
+    }
+
+    for (size_t i = reg_names_after(list.names, last); i < list.names->n; i++)
     {
-        quiet = (reg_error_t) REG_ERROR_INIT;
-
-        /* a directory without a link is what a crash left of a push */
-        if (reg_tag_parse(&tag, names.list[i]) == -1
-            || reg_tag_read(store, name, &tag, &d, &quiet) == -1)
-        {
-            continue;
-        }
-
-        if (item(ctx, names.list[i]) != 0) {
+        if (reg_tag_listed(&list, i, &tag, &to) && item(ctx, &tag, &to) != 0) {
             break;
         }
     }
 
-    reg_names_free(&names);
-    return rc;
+    reg_list_close(&list);
+
+    return 0;
+}
+
+
+typedef struct {
+    int  (*item)(void *ctx, reg_str_t tag);
+    void  *ctx;
+} reg_tag_names_t;
+
+
+static int
+reg_tag_name_only(void *ctx, const reg_tag_t *tag, const reg_digest_t *to)
+{
+    reg_tag_names_t  *names = ctx;
+
+    (void) to;
+
+    return names->item(names->ctx, reg_tag_str(tag));
+}
+
+
+int
+reg_tag_list(reg_store_t *store, const reg_name_t *name, reg_str_t last,
+    int (*item)(void *ctx, reg_str_t tag), void *ctx, reg_error_t *err)
+{
+    reg_tag_names_t  names = { item, ctx };
+
+    return reg_tag_each(store, name, last, reg_tag_name_only, &names, err);
 }

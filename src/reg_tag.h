@@ -23,8 +23,17 @@ int reg_tag_remove(reg_store_t *store, const reg_name_t *name,
 
 /* Calls item for each tag after last (exclusive; empty: from the start), in
  * byte order, until item returns non-zero, which ends the list without error.
- * -1 with NAME_UNKNOWN if there is no such repository. */
+ * The names are kept between calls (reg_lists.h); that a tag points to
+ * something is read from disk for each one that is passed on, and for no
+ * other.  -1 with NAME_UNKNOWN if there is no such repository. */
 int reg_tag_list(reg_store_t *store, const reg_name_t *name, reg_str_t last,
     int (*item)(void *ctx, reg_str_t tag), void *ctx, reg_error_t *err);
+
+/* The same, with what each tag points to. */
+typedef int (*reg_tag_item_pt)(void *ctx, const reg_tag_t *tag,
+    const reg_digest_t *to);
+
+int reg_tag_each(reg_store_t *store, const reg_name_t *name, reg_str_t last,
+    reg_tag_item_pt item, void *ctx, reg_error_t *err);
 
 #endif

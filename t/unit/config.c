@@ -169,6 +169,7 @@ every_key_has_its_default(void **state)
     assert_int_equal(config.processes, 1);
     assert_int_equal(config.threads, 16);
     assert_int_equal(config.manifest_cache, 8 * 1024 * 1024);
+    assert_int_equal(config.list_cache, 8 * 1024 * 1024);
     assert_int_equal(config.tags_max, 10000);
     assert_int_equal(config.drain_timeout, 30);
 
@@ -208,6 +209,7 @@ every_key_is_read(void **state)
                   "  processes: 2\n"
                   "  threads: 4\n"
                   "  manifest_cache: 512k\n"
+                  "  list_cache: 1m\n"
                   "  tags_max: 7\n"
                   "  drain_timeout: 0\n");
 
@@ -224,6 +226,7 @@ every_key_is_read(void **state)
     assert_int_equal(config.processes, 2);
     assert_int_equal(config.threads, 4);
     assert_int_equal(config.manifest_cache, 512 * 1024);
+    assert_int_equal(config.list_cache, 1024 * 1024);
     assert_int_equal(config.tags_max, 7);
     assert_int_equal(config.drain_timeout, 0);
 }

@@ -1,0 +1,82 @@
+/*
+ * reg_lists: the sorted names of directories, kept from one request to the
+ * next.
+ *
+ *     reg_list_t  list;
+ *
+ *     if (reg_lists_open(lists, &dir, REG_NAMES_TAGS, &list, err) == -1) ...
+ *     for (i = reg_names_after(list.names, last); i < list.names->n; i++)
+ *         … openat(list.fd, list.names->list[i].data, …) …
+ *     reg_list_close(&list);
+ *
+ * What is opened is right: it shows every change of the directory that was
+ * over when it was opened, whoever made it.  The directory is looked at each
+ * time, and its names are read again if it is another one or has other times
+ * than when they were read.  Times have a grain: a directory that changes
+ * twice within it shows the second change by nothing.  So names that were
+ * read are used again only if the directory had shown the same times for
+ * longer than the grain when the reading began.  This is measured here, by a
+ * clock that does not jump: what the clocks of hosts say does not matter.
+ *
+ * One thread at a time reads a directory; who asks meanwhile waits, and gets
+ * what was read if the reading began after it had asked.  Names that are in
+ * use are never changed: they live until the last who opened them closes.
+ *
+ * Bounded: what was used least recently goes when all that is kept is more
+ * than max bytes.  Safe to call from all threads.
+ *
+ * The file system must tell a directory's changes by its times, as POSIX
+ * wants it.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_LISTS_H
+#define REG_LISTS_H
+
+#include "reg_names.h"
+
+/* Where time comes from, so that a test can stop it. */
+typedef struct {
+    int64_t  (*now)(void);              /* nanoseconds; it never jumps */
+    int      (*fstat)(int fd, struct stat *st);
+} reg_lists_sys_t;
+
+/* nanoseconds: the grain of a file system whose times have fractions of a
+ * second (twice the slowest tick of Linux), and of any other */
+#define REG_LISTS_GRAIN       20000000LL
+#define REG_LISTS_GRAIN_LONG  2000000000LL
+
+typedef struct reg_lists_s   reg_lists_t;
+typedef struct reg_listed_s  reg_listed_t;
+
+typedef struct {
+    int                 fd;             /* the directory */
+    const reg_names_t  *names;
+    reg_listed_t       *listed;         /* whose the names are */
+} reg_list_t;
+
+typedef struct {
+    int64_t  opened;
+    int64_t  read;                      /* how often names were read */
+    int64_t  bytes;                     /* kept now */
+} reg_lists_count_t;
+
+
+/* max in bytes; 0 keeps nothing.  sys may be NULL: the kernel's own.  NULL
+ * without memory. */
+reg_lists_t *reg_lists_create(size_t max, const reg_lists_sys_t *sys);
+
+/* Nobody may have a list open.  NULL is allowed. */
+void reg_lists_free(reg_lists_t *lists);
+
+/* lists may be NULL: then the directory is read.  -1 with NAME_UNKNOWN if it is
+ * not there.  A directory is always opened as the same kind. */
+int reg_lists_open(reg_lists_t *lists, const reg_path_t *dir,
+    reg_names_kind_t kind, reg_list_t *list, reg_error_t *err);
+
+void reg_list_close(reg_list_t *list);
+
+void reg_lists_count(reg_lists_t *lists, reg_lists_count_t *count);
+
+#endif
