@@ -247,6 +247,7 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
 int
 main(int argc, char **argv)
 {
+    int             rc;
     main_options_t  o = { .action = MAIN_SERVE };
     reg_config_t    config;
     reg_error_t     err = REG_ERROR_INIT;
@@ -289,10 +290,14 @@ main(int argc, char **argv)
         printf("configuration and tree (%s) are good\naccess: %.*s\n",
                config.root, REG_STR_ARG(reg_buf_str(&text)));
         reg_buf_free(&text);
+        reg_config_free(&config);
         return 0;
     }
 
     fcgi_log_init(&o.log, &config);
 
-    return fcgi_master_run(&config, &o.log, main_load, &o);
+    rc = fcgi_master_run(&config, &o.log, main_load, &o);
+    reg_config_free(&config);
+
+    return rc;
 }
