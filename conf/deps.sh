@@ -4,7 +4,7 @@
 
 set -eu
 
-build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev libcrypt-dev nginx"
+build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev libjose-dev libcrypt-dev nginx"
 debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl

@@ -1,0 +1,216 @@
+#include "reg_keyset.h"
+
+#include <jansson.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+
+void
+reg_keyset_free(reg_keyset_t *set)
+{
+    if (set == NULL) {
+        return;
+    }
+
+    for (size_t i = 0; i < set->n; i++) {
+        reg_jwk_free(set->list[i]);
+    }
+
+    free(set->list);
+    free(set);
+}
+
+
+static reg_keyset_t *
+reg_keyset_create(reg_error_t *err)
+{
+    reg_keyset_t  *set = calloc(1, sizeof(*set));
+
+    if (set != NULL) {
+        set->list = calloc(REG_KEYSET_MAX, sizeof(*set->list));
+    }
+
+    if (set == NULL || set->list == NULL) {
+        free(set);
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    return set;
+}
+
+
+int
+reg_keyset_add(reg_keyset_t *set, reg_jwk_t *key, reg_error_t *err)
+{
+    if (set->n == REG_KEYSET_MAX) {
+        reg_jwk_free(key);
+        return reg_error_set(err, REG_BAD_REQUEST, "more than %d keys",
+                             REG_KEYSET_MAX);
+    }
+
+    set->list[set->n++] = key;
+
+    return 0;
+}
+
+
+/* Adds a key, or says why there is none. */
+static int
+reg_keyset_take(reg_keyset_t *set, reg_jwk_t *key, const reg_error_t *why,
+    reg_buf_t *says, reg_error_t *err)
+{
+    if (key != NULL) {
+        return reg_keyset_add(set, key, err);
+    }
+
+    if (why->code == REG_UNKNOWN) {
+        *err = *why;
+        return -1;
+    }
+
+    reg_buf_printf(says, "a key is left out: %s\n", reg_error_message(why));
+
+    return 0;
+}
+
+
+reg_keyset_t *
+reg_keyset_parse(reg_str_t text, reg_buf_t *says, reg_error_t *err)
+{
+    int            rc = 0;
+    size_t         i;
+    json_t        *json, *keys, *one;
+    reg_keyset_t  *set = reg_keyset_create(err);
+
+    if (set == NULL) {
+        return NULL;
+    }
+
+    json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    keys = json_object_get(json, "keys");
+
+    if (!json_is_array(keys)) {
+        rc = reg_error_set(err, REG_BAD_REQUEST, "no JSON Web Key Set:"
+                           " {\"keys\":[…]} is expected");
+    }
+
+    for (i = 0; rc == 0 && i < json_array_size(keys); i++) {
+        char         *dump;
+        reg_jwk_t    *key = NULL;
+        reg_error_t   why = REG_ERROR_INIT;
+
+        one = json_array_get(keys, i);
+        dump = json_dumps(one, JSON_COMPACT);
+
+        if (dump != NULL) {
+            key = reg_jwk_parse(reg_str_from(dump), &why);
+            explicit_bzero(dump, strlen(dump));
+            free(dump);
+        } else {
+            (void) reg_error_set(&why, REG_BAD_REQUEST, "not a key");
+        }
+
+        rc = reg_keyset_take(set, key, &why, says, err);
+    }
+
+    json_decref(json);
+
+    if (rc == -1) {
+        reg_keyset_free(set);
+        return NULL;
+    }
+
+    return set;
+}
+
+
+static int
+reg_keyset_certificate(reg_keyset_t *set, X509 *x509, reg_buf_t *says,
+    reg_error_t *err)
+{
+    int             rc;
+    unsigned char  *der = NULL;
+    int             len = i2d_X509(x509, &der);
+    reg_jwk_t      *key = NULL;
+    reg_error_t     why = REG_ERROR_INIT;
+
+    if (len > 0) {
+        key = reg_jwk_certificate((reg_str_t) { (size_t) len,
+                                                (const char *) der }, &why);
+    } else {
+        (void) reg_error_set(&why, REG_UNKNOWN, "out of memory");
+    }
+
+    rc = reg_keyset_take(set, key, &why, says, err);
+    OPENSSL_free(der);
+
+    return rc;
+}
+
+
+reg_keyset_t *
+reg_keyset_certificates(reg_str_t pem, reg_buf_t *says, reg_error_t *err)
+{
+    int            rc = 0;
+    BIO           *bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+    X509          *x509;
+    reg_keyset_t  *set = reg_keyset_create(err);
+
+    if (set == NULL || bio == NULL) {
+        reg_keyset_free(set);
+        BIO_free(bio);
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    while (rc == 0
+           && (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
+    {
+        rc = reg_keyset_certificate(set, x509, says, err);
+        X509_free(x509);
+    }
+
+    ERR_clear_error();                   /* the end of the file is one */
+    BIO_free(bio);
+
+    if (rc == 0 && set->n == 0) {
+        rc = reg_error_set(err, REG_BAD_REQUEST, "no certificate in it");
+    }
+
+    if (rc == -1) {
+        reg_keyset_free(set);
+        return NULL;
+    }
+
+    return set;
+}
+
+
+const reg_jwk_t *
+reg_keyset_find(const reg_keyset_t *set, reg_str_t kid)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (reg_jwk_is(set->list[i], kid)) {
+            return set->list[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+const reg_jwk_t *
+reg_keyset_same(const reg_keyset_t *set, const reg_jwk_t *key)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (reg_jwk_same(set->list[i], key)) {
+            return set->list[i];
+        }
+    }
+
+    return NULL;
+}
