@@ -61,7 +61,7 @@ ctl_store_config(reg_config_t *config, const char *file, const char *root,
 }
 
 
-static int
+int
 ctl_store_become_owner(const char *path, reg_error_t *err)
 {
     struct stat  st;

@@ -18,6 +18,9 @@
 int ctl_store_config(reg_config_t *config, const char *file, const char *root,
     reg_error_t *err);
 
+/* A command that root starts goes on as the owner of path. */
+int ctl_store_become_owner(const char *path, reg_error_t *err);
+
 /* Either may be NULL.  -1 with err filled. */
 int ctl_store_open(reg_store_t *store, const char *config, const char *root,
     reg_error_t *err);

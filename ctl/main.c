@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl_auth.h"
+#include "ctl_keys.h"
 #include "ctl_policy.h"
 #include "ctl_purge_uploads.h"
 #include "ctl_rebuild_index.h"
@@ -24,6 +25,8 @@ static const struct {
 
     { "auth", ctl_auth,
       "make nginx and the worker forget what they decided about access" },
+    { "keys", ctl_keys,
+      "the keys that our token server signs with" },
     { "policy", ctl_policy,
       "what the rules of a configuration give to whom, and which rule" },
     { "purge-uploads", ctl_purge_uploads,

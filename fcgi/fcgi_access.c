@@ -188,6 +188,16 @@ fcgi_access_bearer(const fcgi_service_t *service, const fcgi_request_t *r,
 
 
 static void
+fcgi_access_basic(const fcgi_service_t *service, reg_buf_t *out)
+{
+    reg_buf_puts(out, "Basic ");
+    fcgi_access_quote(out, "realm",
+                      reg_str_from(service->config->htpasswd_realm));
+    reg_buf_puts(out, ", charset=\"UTF-8\"");
+}
+
+
+static void
 fcgi_access_challenge(const fcgi_service_t *service, const fcgi_request_t *r,
     reg_actions_t actions, const char *error, fcgi_reply_t *reply)
 {
@@ -199,10 +209,7 @@ fcgi_access_challenge(const fcgi_service_t *service, const fcgi_request_t *r,
         return;
 
     case REG_ACCESS_BASIC:
-        reg_buf_puts(&out, "Basic ");
-        fcgi_access_quote(&out, "realm",
-                          reg_str_from(service->config->htpasswd_realm));
-        reg_buf_puts(&out, ", charset=\"UTF-8\"");
+        fcgi_access_basic(service, &out);
         break;
 
     default:
@@ -319,10 +326,11 @@ fcgi_access_message(const fcgi_service_t *service, const fcgi_request_t *r,
 }
 
 
+/* The error and what goes with it, but for a challenge. */
 static void
-fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
-    const reg_access_verdict_t *verdict, reg_actions_t actions,
-    fcgi_reply_t *reply)
+fcgi_access_refuse_plain(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_access_verdict_t *verdict,
+    reg_actions_t actions, fcgi_reply_t *reply)
 {
     const fcgi_access_refusal_t  *how = &fcgi_access_refusals[verdict->result];
     reg_error_t                   err = REG_ERROR_INIT;
@@ -330,10 +338,6 @@ fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
 
     fcgi_access_message(service, r, verdict, actions, &err);
     fcgi_reply_errors(reply, &err, 1);
-
-    if (how->challenge) {
-        fcgi_access_challenge(service, r, actions, how->error, reply);
-    }
 
     if (verdict->result == REG_ACCESS_SLOW) {
         (void) snprintf(seconds, sizeof(seconds), "%lld",
@@ -344,6 +348,40 @@ fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
     if (how->event != NULL) {
         fcgi_access_audit(service, r, reply, how->event);
     }
+}
+
+
+static void
+fcgi_access_refuse(const fcgi_service_t *service, const fcgi_request_t *r,
+    const reg_access_verdict_t *verdict, reg_actions_t actions,
+    fcgi_reply_t *reply)
+{
+    const fcgi_access_refusal_t  *how = &fcgi_access_refusals[verdict->result];
+
+    fcgi_access_refuse_plain(service, r, verdict, actions, reply);
+
+    if (how->challenge) {
+        fcgi_access_challenge(service, r, actions, how->error, reply);
+    }
+}
+
+
+void
+fcgi_access_refuse_login(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_access_verdict_t *verdict,
+    fcgi_reply_t *reply)
+{
+    reg_buf_t  challenge = REG_BUF_INIT;
+
+    fcgi_access_refuse_plain(service, r, verdict, 0, reply);
+
+    if (fcgi_access_refusals[verdict->result].challenge) {
+        fcgi_access_basic(service, &challenge);
+        fcgi_reply_header(reply, "WWW-Authenticate",
+                          reg_buf_str(&challenge));
+    }
+
+    reg_buf_free(&challenge);
 }
 
 
@@ -407,7 +445,7 @@ fcgi_access_user(const fcgi_request_t *r, fcgi_reply_t *reply)
 {
     reg_buf_t  user = REG_BUF_INIT;
 
-    if (r->login != NULL) {
+    if (r->login != NULL && r->login->identity.name[0] != '\0') {
         reg_query_encode(&user, reg_str_from(r->login->identity.name));
         fcgi_reply_header(reply, "Registry-User", reg_buf_str(&user));
         reg_buf_free(&user);

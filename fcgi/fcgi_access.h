@@ -38,6 +38,11 @@ bool fcgi_access_asked(const fcgi_request_t *r);
 int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
     reg_actions_t actions, fcgi_reply_t *reply);
 
+/* Refuses credentials at the token server: a Basic challenge, or 429. */
+void fcgi_access_refuse_login(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_access_verdict_t *verdict,
+    fcgi_reply_t *reply);
+
 /* The answer to nginx: what was allowed above. */
 void fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_reply_t *reply);

@@ -29,6 +29,7 @@ typedef struct {
     fcgi_master_load_pt   load;
     void                 *ctx;
     fcgi_listen_t         listen;
+    reg_throttle_t       *throttle;      /* shared by all workers */
     sigset_t              signals;
     int                   generation;
     bool                  stopping;
@@ -70,7 +71,7 @@ fcgi_master_child(const fcgi_master_t *m, pid_t master)
         _exit(1);                                    /* it is gone already */
     }
 
-    exit(fcgi_worker_run(m->config, m->listen.fd, m->log));
+    exit(fcgi_worker_run(m->config, m->listen.fd, m->log, m->throttle));
 }
 
 
@@ -337,8 +338,13 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     (void) sigaddset(&m->signals, SIGCHLD);
     (void) sigprocmask(SIG_BLOCK, &m->signals, NULL);    /* known signals */
 
-    if (fcgi_listen_open(&m->listen, config, &err) == -1) {
+    m->throttle = reg_throttle_create(&err);
+
+    if (m->throttle == NULL
+        || fcgi_listen_open(&m->listen, config, &err) == -1)
+    {
         fcgi_log(log, REG_LOG_ERROR, "%s", reg_error_message(&err));
+        reg_throttle_free(m->throttle);
         free(m);
         return 1;
     }
@@ -352,6 +358,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
 
     fcgi_listen_close(&m->listen);
     fcgi_log(log, REG_LOG_INFO, "stopped");
+    reg_throttle_free(m->throttle);
     free(m);
 
     return 0;

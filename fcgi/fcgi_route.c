@@ -7,7 +7,12 @@
 #include "fcgi_manifest.h"
 #include "fcgi_referrers.h"
 #include "fcgi_tag.h"
+#include "fcgi_token.h"
 #include "fcgi_upload.h"
+
+
+/* where one gets in: nobody is asked who they are */
+#define FCGI_ROUTE_ANYBODY  0x80000000u
 
 
 typedef enum {
@@ -37,6 +42,15 @@ static const fcgi_route_t  fcgi_routes[] = {
       REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
     { REG_TARGET_CATALOG, FCGI_METHOD_HEAD,
       REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
+
+    { REG_TARGET_TOKEN, FCGI_METHOD_GET,
+      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_get, NULL },
+    { REG_TARGET_TOKEN, FCGI_METHOD_POST,
+      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_post, NULL },
+    { REG_TARGET_KEYS, FCGI_METHOD_GET,
+      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_keys, NULL },
+    { REG_TARGET_KEYS, FCGI_METHOD_HEAD,
+      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_keys, NULL },
 
     { REG_TARGET_TAGS, FCGI_METHOD_GET,
       REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list, NULL },
@@ -207,7 +221,9 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
         return;
     }
 
-    if (fcgi_access_check(service, r, route->access, reply) == -1) {
+    if (route->access != FCGI_ROUTE_ANYBODY
+        && fcgi_access_check(service, r, route->access, reply) == -1)
+    {
         return;
     }
 

@@ -72,7 +72,8 @@ fcgi_worker_serve(const fcgi_service_t *service, int listener,
 
 
 int
-fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
+fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
+    reg_throttle_t *throttle)
 {
     static reg_store_t  store;               /* large; one a process */
 
@@ -94,7 +95,8 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log)
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
-               && reg_access_open(&access, config, &store, &err) == 0
+               && reg_access_open(&access, config, &store, throttle, &err)
+                  == 0
                && fcgi_audit_open(&audit, config->audit_path, &err) == 0)
     {
         fcgi_service_t  service = {

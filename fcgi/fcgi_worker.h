@@ -7,10 +7,12 @@
 
 #include "fcgi_log.h"
 #include "reg_config.h"
+#include "reg_throttle.h"
 
-/* Serves until SIGTERM or SIGINT, which the caller has blocked.  Returns the
- * exit status; if it is not 0, threads may still run. */
-int fcgi_worker_run(const reg_config_t *config, int listener,
-    fcgi_log_t *log);
+/* Serves until SIGTERM or SIGINT, which the caller has blocked.  throttle is
+ * shared with the other processes.  Returns the exit status; if it is not 0,
+ * threads may still run. */
+int fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
+    reg_throttle_t *throttle);
 
 #endif

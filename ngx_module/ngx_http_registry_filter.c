@@ -6,9 +6,9 @@
  * becomes "invalid character '<'".  nginx marks them with r->err_status; what
  * the worker answers has none.
  *
- * The worker gets no body but a manifest: a larger one is refused with the byte
- * that is too much, before it fills the disk on its way.  Any other body is
- * thrown away as it comes.
+ * The worker gets no body but a manifest, or the form of a login: a larger one
+ * is refused with the byte that is too much, before it fills the disk on its
+ * way.  Any other body is thrown away as it comes.
  *
  * After the header of an answer to HEAD, nginx closes the connection to the
  * upstream without reading on, though nothing but FastCGI's end of the request
@@ -183,7 +183,9 @@ ngx_http_registry_error_of(ngx_http_request_t *r,
                              "try again");
 
     } else if (ctx->body_left < 0) {
-        (void) reg_error_set(err, REG_MANIFEST_TOO_LARGE, NULL);
+        (void) reg_error_set(err, REG_MANIFEST_TOO_LARGE,
+                             ctx->body_max == REG_MANIFEST_MAX
+                             ? NULL : "the form is too large");
 
     } else {
         (void) reg_error_set(err, reg_error_of_status(r->headers_out.status),
@@ -292,11 +294,11 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 ngx_int_t
-ngx_http_registry_filter_limit(ngx_http_request_t *r, ngx_uint_t manifest)
+ngx_http_registry_filter_limit(ngx_http_request_t *r, off_t max)
 {
     ngx_http_registry_ctx_t  *ctx;
 
-    if (!manifest) {
+    if (max == 0) {
         return ngx_http_discard_request_body(r);
     }
 
@@ -305,8 +307,8 @@ ngx_http_registry_filter_limit(ngx_http_request_t *r, ngx_uint_t manifest)
         return NGX_ERROR;
     }
 
-    ctx->manifest = 1;
-    ctx->body_left = REG_MANIFEST_MAX;
+    ctx->body_max = max;
+    ctx->body_left = max;
 
     if (r->headers_in.content_length_n > ctx->body_left) {
         ctx->body_left = -1;
@@ -332,7 +334,7 @@ ngx_http_registry_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (ctx == NULL || !ctx->manifest) {
+    if (ctx == NULL || ctx->body_max == 0) {
         return ngx_http_next_request_body_filter(r, in);
     }
 

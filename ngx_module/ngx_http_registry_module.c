@@ -4,12 +4,13 @@
 #define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (2 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_MIN_FREE       (64 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_AUTH_CACHE     60
+#define NGX_HTTP_REGISTRY_FORM           (64 * 1024)
 #define NGX_HTTP_REGISTRY_AUTH_ZONE      (1024 * 1024)
 
 
 static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_take(ngx_http_request_t *r,
-    ngx_uint_t *manifest);
+    off_t *body);
 static ngx_uint_t ngx_http_registry_whole_blob(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_registry_postconfiguration(ngx_conf_t *cf);
@@ -124,7 +125,7 @@ static ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
-    ngx_uint_t                     manifest;
+    off_t                          body;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -139,11 +140,11 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     r->gzip_ok = 0;
 #endif
 
-    manifest = 0;
-    rc = ngx_http_registry_take(r, &manifest);
+    body = 0;
+    rc = ngx_http_registry_take(r, &body);
 
     if (rc == NGX_DECLINED) {
-        rc = ngx_http_registry_filter_limit(r, manifest);
+        rc = ngx_http_registry_filter_limit(r, body);
     }
 
     return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR
@@ -151,11 +152,11 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's, and
- * whether it brings a manifest. */
+/* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's, and how
+ * large a body it may bring. */
 
 static ngx_int_t
-ngx_http_registry_take(ngx_http_request_t *r, ngx_uint_t *manifest)
+ngx_http_registry_take(ngx_http_request_t *r, off_t *body)
 {
     ngx_int_t     rc;
     ngx_uint_t    i;
@@ -204,8 +205,12 @@ ngx_http_registry_take(ngx_http_request_t *r, ngx_uint_t *manifest)
         }
     }
 
-    *manifest = (target.kind == REG_TARGET_MANIFEST
-                 && r->method == NGX_HTTP_PUT);
+    if (target.kind == REG_TARGET_MANIFEST && r->method == NGX_HTTP_PUT) {
+        *body = REG_MANIFEST_MAX;
+
+    } else if (target.kind == REG_TARGET_TOKEN && r->method == NGX_HTTP_POST) {
+        *body = NGX_HTTP_REGISTRY_FORM;
+    }
 
     return NGX_DECLINED;
 }

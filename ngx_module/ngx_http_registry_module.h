@@ -143,8 +143,8 @@ typedef struct {
     ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   busy;           /* tasks that are out */
 
-    /* a manifest for the worker */
-    ngx_uint_t                   manifest;
+    /* a body for the worker: a manifest, or a form */
+    off_t                        body_max;       /* 0: none */
     off_t                        body_left;      /* of what it may bring */
 
     /* a response of nginx's own that leaves as JSON */
@@ -168,8 +168,7 @@ ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
     const reg_target_t *target);
 
 /* filter: for a request that the worker answers; bounds its body. */
-ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r,
-    ngx_uint_t manifest);
+ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r, off_t max);
 
 /* access: NGX_OK, NGX_AGAIN while the worker is asked, NGX_DECLINED: the
  * worker is to refuse it. */

@@ -1,9 +1,13 @@
 #include "reg_access.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "reg_epoch.h"
+#include "reg_keys.h"
 #include "reg_memory.h"
+#include "reg_robots.h"
+#include "reg_trust.h"
 #include "reg_users.h"
 
 
@@ -23,6 +27,10 @@ struct reg_access_s {
     reg_policy_t        *own;            /* without one in the configuration */
     const reg_policy_t  *policy;
     reg_users_t         *users;          /* NULL: no htpasswd */
+    reg_robots_t        *robots;         /* NULL: nobody can log in here */
+    reg_keys_t          *keys;           /* NULL: no tokens of ours */
+    reg_trust_t         *trust;          /* NULL: none of another issuer's */
+    reg_throttle_t      *throttle;       /* NULL: none */
     reg_memory_t        *memory;
     bool                 open;
 };
@@ -102,9 +110,40 @@ reg_access_describe(const reg_config_t *config, reg_buf_t *out)
 }
 
 
+/* What the configuration says that there is. */
+static int
+reg_access_sources(reg_access_t *a, reg_error_t *err)
+{
+    const reg_config_t   *config = a->config;
+    reg_trust_sources_t   trust = { config->token_bundle, config->token_jwks,
+                                    config->token_algorithms };
+    char                  robots[REG_CONFIG_TEXT + 32];
+
+    (void) snprintf(robots, sizeof(robots), "%s/robots.json", config->state);
+
+    if (config->htpasswd_path[0] != '\0'
+        && (reg_users_open(&a->users, config->htpasswd_path, err) == -1
+            || reg_robots_open(&a->robots, robots, err) == -1))
+    {
+        return -1;
+    }
+
+    if (config->tokens_enabled
+        && reg_keys_open(&a->keys, config->state,
+                         config->tokens_algorithm == REG_TOKENS_RS256
+                         ? REG_JWK_RS256 : REG_JWK_ES256, err) == -1)
+    {
+        return -1;
+    }
+
+    return config->token_issuer[0] == '\0'
+           ? 0 : reg_trust_open(&a->trust, &trust, err);
+}
+
+
 int
 reg_access_open(reg_access_t **out, const reg_config_t *config,
-    reg_store_t *store, reg_error_t *err)
+    reg_store_t *store, reg_throttle_t *throttle, reg_error_t *err)
 {
     reg_access_t  *a = calloc(1, sizeof(*a));
 
@@ -114,13 +153,11 @@ reg_access_open(reg_access_t **out, const reg_config_t *config,
 
     a->config = config;
     a->store = store;
+    a->throttle = throttle;
     a->policy = config->policy;
     a->memory = reg_memory_create(err);
 
-    if (a->memory == NULL
-        || (config->htpasswd_path[0] != '\0'
-            && reg_users_open(&a->users, config->htpasswd_path, err) == -1))
-    {
+    if (a->memory == NULL || reg_access_sources(a, err) == -1) {
         goto failed;
     }
 
@@ -148,6 +185,9 @@ reg_access_close(reg_access_t *a)
 {
     if (a != NULL) {
         reg_users_close(a->users);
+        reg_robots_close(a->robots);
+        reg_keys_close(a->keys);
+        reg_trust_close(a->trust);
         reg_memory_free(a->memory);
         reg_policy_free(a->own);
         free(a);
@@ -158,7 +198,10 @@ reg_access_close(reg_access_t *a)
 int
 reg_access_message(reg_access_t *a, char *out, size_t size)
 {
-    return a->users != NULL ? reg_users_message(a->users, out, size) : 0;
+    return (a->users != NULL && reg_users_message(a->users, out, size))
+           || (a->robots != NULL && reg_robots_message(a->robots, out, size))
+           || (a->keys != NULL && reg_keys_message(a->keys, out, size))
+           || (a->trust != NULL && reg_trust_message(a->trust, out, size));
 }
 
 
@@ -219,52 +262,101 @@ reg_access_grant(const reg_access_t *a, const reg_login_t *login,
 }
 
 
-/* ---- who it is ----------------------------------------------------------- */
+/* ---- who it is: a password ----------------------------------------------- */
 
 
-/* What was remembered before this changed is forgotten. */
+/* Whatever was remembered when this was another number is forgotten. */
 static uint64_t
 reg_access_age(reg_access_t *a)
 {
-    uint64_t  age = reg_epoch_look(a->store);
+    const uint64_t  ages[] = {
+        reg_epoch_look(a->store),
+        a->users != NULL ? reg_users_age(a->users) : 0,
+        a->robots != NULL ? reg_robots_age(a->robots) : 0,
+        a->keys != NULL ? reg_keys_age(a->keys) : 0,
+        a->trust != NULL ? reg_trust_age(a->trust) : 0,
+    };
 
-    return a->users != NULL ? age ^ (reg_users_age(a->users) << 1) : age;
+    uint64_t  h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        h = (h ^ ages[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+
+    return h;
+}
+
+
+static int64_t
+reg_access_clock(void)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
+
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+
+/* 1: it is right, and *login is held; 0; -1. */
+static int
+reg_access_user(reg_access_t *a, reg_str_t user, reg_str_t password,
+    reg_login_t **login, reg_error_t *err)
+{
+    unsigned char  print[REG_LOGIN_PRINT];
+    int            rc = reg_users_verify(a->users, user, password, print, err);
+
+    if (rc != 1) {
+        return rc;
+    }
+
+    *login = reg_login_create(REG_WHO_USER, user, err);
+
+    if (*login == NULL) {
+        return -1;
+    }
+
+    memcpy((*login)->print, print, sizeof(print));
+
+    return 1;
 }
 
 
 static int
 reg_access_password(reg_access_t *a, reg_str_t user, reg_str_t password,
-    reg_access_verdict_t *verdict, reg_error_t *err)
+    const reg_access_ask_t *from, reg_access_verdict_t *verdict,
+    reg_error_t *err)
 {
-    unsigned char   print[REG_LOGIN_PRINT];
-    reg_login_t    *login;
+    int                  rc = 0;
+    int64_t              wait = 0, now = reg_access_clock();
+    reg_throttle_key_t   key = { user, from->client };
 
-    verdict->result = REG_ACCESS_WRONG;
+    if (a->throttle != NULL) {
+        wait = reg_throttle_wait(a->throttle, &key, now);
+    }
 
-    if (a->users == NULL) {
+    if (wait > 0) {
+        verdict->result = REG_ACCESS_SLOW;
+        verdict->wait = (wait + 999) / 1000;
         return 0;
     }
 
-    switch (reg_users_verify(a->users, user, password, print, err)) {
-
-    case -1:
-        return -1;
-
-    case 0:
-        return 0;
+    if (reg_str_starts(user, REG_USER_ROBOT)) {
+        rc = reg_robots_verify(a->robots, user, password, from->now,
+                               &verdict->login, err);
+    } else {
+        rc = reg_access_user(a, user, password, &verdict->login, err);
     }
 
-    login = reg_login_create(REG_WHO_USER, user, err);
-
-    if (login == NULL) {
-        return -1;
+    if (a->throttle != NULL && rc != -1) {
+        (rc == 1 ? reg_throttle_passed : reg_throttle_failed)
+            (a->throttle, &key, now);
     }
 
-    memcpy(login->print, print, sizeof(login->print));
-    verdict->login = login;
-    verdict->result = REG_ACCESS_ALLOWED;
+    verdict->result = rc == 1 ? REG_ACCESS_ALLOWED : REG_ACCESS_WRONG;
 
-    return 0;
+    return rc == -1 ? -1 : 0;
 }
 
 
@@ -279,6 +371,11 @@ reg_access_login(reg_access_t *a, reg_str_t user, reg_str_t password,
     unsigned char  key[REG_LOGIN_PRINT];
 
     memset(verdict, 0, sizeof(*verdict));
+    verdict->result = REG_ACCESS_WRONG;
+
+    if (a->users == NULL) {
+        return 0;
+    }
 
     reg_buf_putstr(&both, user);
     reg_buf_put(&both, "", 1);           /* in no name */
@@ -300,7 +397,7 @@ reg_access_login(reg_access_t *a, reg_str_t user, reg_str_t password,
         goto out;
     }
 
-    rc = reg_access_password(a, user, password, verdict, err);
+    rc = reg_access_password(a, user, password, from, verdict, err);
 
     if (rc == 0 && verdict->login != NULL) {
         time_t  until = from->now + REG_ACCESS_REMEMBER;
@@ -322,9 +419,21 @@ out:
 }
 
 
+/* The scheme, in any case, and what follows it. */
+static bool
+reg_access_scheme(reg_str_t header, reg_str_t scheme, reg_str_t *value)
+{
+    reg_str_t  word = reg_str_cut(&header, ' ');
+
+    *value = reg_str_trim(header);
+
+    return reg_str_eq_nocase(word, scheme);
+}
+
+
 /* RFC 7617: base64 of "user:password". */
 static int
-reg_access_basic(reg_access_t *a, reg_str_t value, const reg_access_ask_t *ask,
+reg_access_pair(reg_access_t *a, reg_str_t value, const reg_access_ask_t *ask,
     reg_access_verdict_t *verdict, reg_error_t *err)
 {
     static const char  alphabet[] =
@@ -371,16 +480,322 @@ reg_access_basic(reg_access_t *a, reg_str_t value, const reg_access_ask_t *ask,
 }
 
 
-/* The scheme, in any case, and what follows it. */
-static bool
-reg_access_scheme(reg_str_t header, reg_str_t scheme, reg_str_t *value)
+int
+reg_access_basic(reg_access_t *a, const reg_access_ask_t *from,
+    reg_access_verdict_t *verdict, reg_error_t *err)
 {
-    reg_str_t  word = reg_str_cut(&header, ' ');
+    reg_str_t  value;
 
-    *value = reg_str_trim(header);
+    memset(verdict, 0, sizeof(*verdict));
 
-    return reg_str_eq_nocase(word, scheme);
+    if (from->authorization.len == 0) {
+        return 0;
+    }
+
+    verdict->result = REG_ACCESS_WRONG;
+
+    return reg_access_scheme(from->authorization, REG_STR("Basic"), &value)
+           ? reg_access_pair(a, value, from, verdict, err) : 0;
 }
+
+
+/* ---- who it is: a token -------------------------------------------------- */
+
+
+static void
+reg_access_why(reg_access_verdict_t *verdict, const reg_error_t *err)
+{
+    verdict->result = REG_ACCESS_WRONG;
+    (void) snprintf(verdict->why, sizeof(verdict->why), "%s",
+                    reg_error_message(err));
+}
+
+
+/* The account or robot that a token of ours is for, as it is now.  1, 0: there
+ * is none, or it has another secret; -1. */
+static int
+reg_access_owner(reg_access_t *a, const reg_claims_t *claims, time_t now,
+    reg_login_t **login, reg_error_t *err)
+{
+    reg_str_t      name = reg_str_from(claims->subject);
+    unsigned char  print[REG_LOGIN_PRINT] = { 0 };
+    int            rc = 1;
+
+    if (name.len == 0) {
+        *login = reg_login_create(REG_WHO_ANYBODY, REG_STR(""), err);
+
+    } else if (reg_str_starts(name, REG_USER_ROBOT)) {
+        rc = reg_robots_login(a->robots, name, now, login, err);
+
+    } else if (reg_users_has(a->users, name, print)) {
+        *login = reg_login_create(REG_WHO_USER, name, err);
+
+        if (*login != NULL) {
+            memcpy((*login)->print, print, sizeof(print));
+        }
+    } else {
+        rc = 0;
+    }
+
+    if (rc == 1 && *login == NULL) {
+        return -1;
+    }
+
+    if (rc == 1 && claims->has_print
+        && CRYPTO_memcmp((*login)->print, claims->print, REG_LOGIN_PRINT) != 0)
+    {
+        reg_login_release(*login);
+        *login = NULL;
+        return 0;
+    }
+
+    return rc;
+}
+
+
+/* A token of ours, whose signature is right. */
+static int
+reg_access_own_token(reg_access_t *a, const reg_jws_t *jws, bool refresh,
+    time_t now, reg_access_verdict_t *verdict, reg_error_t *err)
+{
+    int                 rc = 0;
+    reg_buf_t           payload = REG_BUF_INIT;
+    reg_claims_t        claims = REG_CLAIMS_INIT;
+    reg_error_t         why = REG_ERROR_INIT;
+    reg_token_expect_t  expect = { REG_ACCESS_ISSUER_NAME,
+                                   a->config->tokens_service, now };
+
+    if (reg_jws_payload(jws, &payload, &why) == -1
+        || reg_claims_parse(&claims, reg_buf_str(&payload), &expect, &why)
+           == -1)
+    {
+        reg_access_why(verdict, &why);
+        goto out;
+    }
+
+    if (claims.refresh != refresh) {
+        (void) reg_error_set(&why, REG_UNAUTHORIZED, "a refresh token is for"
+                             " the token server, and only that");
+        reg_access_why(verdict, &why);
+        goto out;
+    }
+
+    rc = reg_access_owner(a, &claims, now, &verdict->login, err);
+
+    if (rc == 0) {
+        (void) reg_error_set(&why, REG_UNAUTHORIZED, "the account is no more,"
+                             " or has another password");
+        reg_access_why(verdict, &why);
+
+    } else if (rc == 1) {
+        reg_login_t  *login = verdict->login;
+
+        verdict->result = REG_ACCESS_ALLOWED;
+        login->carries = !refresh;
+
+        if (login->expires == 0 || claims.expires < login->expires) {
+            login->expires = claims.expires;
+        }
+
+        login->grants = claims.grants;
+        claims.grants = (reg_grants_t) REG_GRANTS_INIT;
+        rc = 0;
+    }
+
+out:
+    reg_claims_free(&claims);
+    reg_buf_free(&payload);
+
+    return rc;
+}
+
+
+/* A token of another issuer's, whose signature is right. */
+static int
+reg_access_their_token(reg_access_t *a, const reg_jws_t *jws, time_t now,
+    reg_access_verdict_t *verdict, reg_error_t *err)
+{
+    int                 rc = 0;
+    reg_buf_t           payload = REG_BUF_INIT;
+    reg_claims_t        claims = REG_CLAIMS_INIT;
+    reg_error_t         why = REG_ERROR_INIT;
+    reg_login_t        *login;
+    reg_token_expect_t  expect = { a->config->token_issuer,
+                                   a->config->token_service, now };
+
+    if (reg_jws_payload(jws, &payload, &why) == -1
+        || reg_claims_parse(&claims, reg_buf_str(&payload), &expect, &why)
+           == -1)
+    {
+        reg_access_why(verdict, &why);
+        goto out;
+    }
+
+    login = reg_login_create(REG_WHO_BEARER,
+                             reg_str_from(claims.subject[0] != '\0'
+                                          ? claims.subject : "-"), err);
+
+    if (login == NULL) {
+        rc = -1;
+        goto out;
+    }
+
+    login->carries = true;
+    login->expires = claims.expires;
+    login->grants = claims.grants;
+    claims.grants = (reg_grants_t) REG_GRANTS_INIT;
+    verdict->login = login;
+    verdict->result = REG_ACCESS_ALLOWED;
+
+out:
+    reg_claims_free(&claims);
+    reg_buf_free(&payload);
+
+    return rc;
+}
+
+
+/* Who has signed it says whose it is. */
+static int
+reg_access_token(reg_access_t *a, reg_str_t token, bool refresh, time_t now,
+    reg_access_verdict_t *verdict, reg_error_t *err)
+{
+    int          rc = 0;
+    reg_jws_t    jws;
+    reg_error_t  why = REG_ERROR_INIT;
+
+    if (reg_jws_parse(&jws, token, &why) == -1) {
+        reg_access_why(verdict, &why);
+
+    } else if (a->keys != NULL && reg_keys_verify(a->keys, &jws)) {
+        rc = reg_access_own_token(a, &jws, refresh, now, verdict, err);
+
+    } else if (a->trust == NULL || refresh) {
+        (void) reg_error_set(&why, REG_UNAUTHORIZED, "no key of ours has"
+                             " signed it");
+        reg_access_why(verdict, &why);
+
+    } else if (reg_trust_verify(a->trust, &jws, now, &why) == -1) {
+        reg_access_why(verdict, &why);
+
+    } else {
+        rc = reg_access_their_token(a, &jws, now, verdict, err);
+    }
+
+    reg_jws_free(&jws);
+
+    return rc;
+}
+
+
+static int
+reg_access_bearer(reg_access_t *a, reg_str_t token,
+    const reg_access_ask_t *ask, reg_access_verdict_t *verdict,
+    reg_error_t *err)
+{
+    int            rc;
+    uint64_t       age = reg_access_age(a);
+    unsigned char  key[REG_LOGIN_PRINT];
+
+    verdict->bearer = true;
+
+    if (reg_memory_key(a->memory, REG_MEMORY_TOKEN, token, key) == -1) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    verdict->login = reg_memory_get(a->memory, key, age, ask->now);
+
+    if (verdict->login != NULL) {
+        verdict->result = REG_ACCESS_ALLOWED;
+        return 0;
+    }
+
+    rc = reg_access_token(a, token, false, ask->now, verdict, err);
+
+    if (rc == 0 && verdict->login != NULL) {
+        reg_memory_put(a->memory, key, verdict->login, age,
+                       verdict->login->expires);
+    }
+
+    return rc;
+}
+
+
+int
+reg_access_refresh(reg_access_t *a, reg_str_t token,
+    const reg_access_ask_t *from, reg_access_verdict_t *verdict,
+    reg_error_t *err)
+{
+    memset(verdict, 0, sizeof(*verdict));
+    verdict->bearer = true;
+
+    return reg_access_token(a, token, true, from->now, verdict, err);
+}
+
+
+/* ---- tokens of ours ------------------------------------------------------ */
+
+
+int
+reg_access_issue(reg_access_t *a, const reg_login_t *login,
+    const reg_grants_t *asked, time_t now, reg_buf_t *token,
+    reg_grants_t *granted, reg_error_t *err)
+{
+    int                 rc = -1;
+    reg_buf_t           payload = REG_BUF_INIT;
+    reg_claims_t        claims = REG_CLAIMS_INIT;
+    reg_token_expect_t  expect = { REG_ACCESS_ISSUER_NAME,
+                                   a->config->tokens_service, now };
+
+    if (login != NULL) {
+        (void) reg_str_copy(claims.subject, sizeof(claims.subject),
+                            reg_str_from(login->identity.name));   /* fits */
+        memcpy(claims.print, login->print, sizeof(claims.print));
+        claims.has_print = true;
+    }
+
+    claims.refresh = asked == NULL;
+    claims.expires = now + (time_t) (claims.refresh
+                                     ? a->config->tokens_refresh_lifetime
+                                     : a->config->tokens_lifetime);
+
+    for (size_t i = 0; asked != NULL && i < asked->n; i++) {
+        reg_scope_t  scope = asked->list[i];
+
+        scope.actions &= reg_access_grant(a, login,
+                                          scope.kind == REG_SCOPE_REPOSITORY
+                                          ? &scope.name : NULL);
+
+        if (scope.actions != 0
+            && reg_grants_add(granted, &scope, err) == -1)
+        {
+            goto out;
+        }
+    }
+
+    if (granted != NULL) {
+        claims.grants = *granted;
+    }
+
+    if (reg_claims_format(&claims, &expect, &payload, err) == 0) {
+        rc = reg_keys_sign(a->keys, reg_buf_str(&payload), token, err);
+    }
+
+out:
+    reg_buf_free(&payload);
+    return rc;
+}
+
+
+int
+reg_access_keys(reg_access_t *a, reg_buf_t *out, reg_error_t *err)
+{
+    return a->keys == NULL ? reg_error_set(err, REG_NOT_FOUND, NULL)
+                           : reg_keys_publish(a->keys, out, err);
+}
+
+
+/* ---- who it is ----------------------------------------------------------- */
 
 
 static int
@@ -402,11 +817,11 @@ reg_access_identify(reg_access_t *a, const reg_access_ask_t *ask,
         return 0;
     }
 
-    if (reg_access_scheme(ask->authorization, REG_STR("Basic"), &value)) {
-        return reg_access_basic(a, value, ask, verdict, err);
+    if (reg_access_scheme(ask->authorization, REG_STR("Bearer"), &value)) {
+        return reg_access_bearer(a, value, ask, verdict, err);
     }
 
-    return 0;
+    return reg_access_basic(a, ask, verdict, err);
 }
 
 
@@ -422,10 +837,11 @@ reg_access_refusal(const reg_access_t *a, const reg_access_ask_t *ask,
         return REG_ACCESS_LOGIN;
     }
 
-    /* with another token it could be allowed: one of another issuer's, or one
-     * of ours with all that policy gives */
+    /* with another token it could be allowed: one of another issuer's, one of
+     * somebody's, or one of ours with all that policy gives */
     if (login->carries
         && (login->identity.who == REG_WHO_BEARER
+            || login->identity.who == REG_WHO_ANYBODY
             || (ask->actions & ~reg_access_known(a, login, ask->name)) == 0))
     {
         return REG_ACCESS_SHORT;

@@ -5,7 +5,7 @@
  * itself (fcgi_access.h) and keeps the answer for a while.
  *
  *     Authorization ── who is that ──▶ reg_login_t ── policy ──▶ verdict
- *        Basic    htpasswd, robots
+ *        Basic    htpasswd, robots; who fails waits before the next try
  *        Bearer   tokens of ours, of another issuer
  *        none     anybody
  *
@@ -33,6 +33,11 @@
 #include "reg_config.h"
 #include "reg_login.h"
 #include "reg_store.h"
+#include "reg_throttle.h"
+#include "reg_token.h"
+
+/* what tokens of ours say of their issuer */
+#define REG_ACCESS_ISSUER_NAME  "nginx-registry"
 
 typedef struct reg_access_s  reg_access_t;
 
@@ -72,9 +77,10 @@ typedef enum {
 } reg_access_way_t;
 
 
-/* store must live as long as what is opened. */
+/* store and throttle (NULL: nobody is slowed down) must live as long as what
+ * is opened. */
 int reg_access_open(reg_access_t **access, const reg_config_t *config,
-    reg_store_t *store, reg_error_t *err);
+    reg_store_t *store, reg_throttle_t *throttle, reg_error_t *err);
 void reg_access_close(reg_access_t *access);             /* NULL is allowed */
 
 /* 0 and a verdict, whose login the caller releases; -1 if it cannot be told
@@ -87,13 +93,33 @@ int reg_access_login(reg_access_t *access, reg_str_t user, reg_str_t password,
     const reg_access_ask_t *from, reg_access_verdict_t *verdict,
     reg_error_t *err);
 
+/* A refresh token of ours, the same. */
+int reg_access_refresh(reg_access_t *access, reg_str_t token,
+    const reg_access_ask_t *from, reg_access_verdict_t *verdict,
+    reg_error_t *err);
+
+/* Basic credentials of a header, or none (ALLOWED, without a login): what a
+ * token server takes. */
+int reg_access_basic(reg_access_t *access, const reg_access_ask_t *from,
+    reg_access_verdict_t *verdict, reg_error_t *err);
+
+/* Appends a token of ours for a login (NULL: for anybody), with what of asked
+ * it may do, which goes to granted; with asked NULL a refresh token. */
+int reg_access_issue(reg_access_t *access, const reg_login_t *login,
+    const reg_grants_t *asked, time_t now, reg_buf_t *token,
+    reg_grants_t *granted, reg_error_t *err);
+
+/* Appends the keys that our tokens are verified with.  -1 with NOT_FOUND if we
+ * issue none. */
+int reg_access_keys(reg_access_t *access, reg_buf_t *out, reg_error_t *err);
+
 /* What a login may do to a repository, or with NULL to the registry.  login
  * NULL is anybody. */
 reg_actions_t reg_access_grant(const reg_access_t *access,
     const reg_login_t *login, const reg_name_t *name);
 
-/* What an operator should know of the files that were read anew, once: 1 and a
- * sentence, or 0. */
+/* The next thing that an operator should know of the files that were read: 1
+ * and a sentence, or 0. */
 int reg_access_message(reg_access_t *access, char *out, size_t size);
 
 reg_access_way_t reg_access_way(const reg_access_t *access);

@@ -10,8 +10,8 @@
  *                groups of four (Docker's own registries and GitLab)
  *
  * What a key may verify follows from its type and from nothing that a token
- * says: RSA of 2048 bits or more RS256…512 and PS256…512; P-256, P-384 and P-521
- * ES256, ES384 and ES512; a secret HS256…512, in a key set only.
+ * says: RSA of 2048 bits or more RS256…512 and PS256…512; P-256, P-384 and
+ * P-521 ES256, ES384 and ES512; a secret HS256…512, in a key set only.
  *
  * The cryptography is libjose's and OpenSSL's.
  *

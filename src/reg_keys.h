@@ -4,8 +4,8 @@
  * A file of its own, STATE/keys.json, a JSON Web Key Set with the private
  * parts.  The first key signs, all of them verify: after a new one was put
  * before the others (rotate), tokens of the old ones are good until they end,
- * and then the old keys can go (remove).  A file that is not there is made, with
- * one key, by whoever comes first; the others wait for that.
+ * and then the old keys can go (remove).  A file that is not there is made,
+ * with one key, by whoever comes first; the others wait for that.
  *
  *     reg_keys_t  *keys;
  *

@@ -1,10 +1,27 @@
 #include "reg_target.h"
 
 
+/* Of the registry as a whole: nothing of these can be a repository's name. */
+static const struct {
+    reg_str_t          uri;
+    reg_target_kind_t  kind;
+} reg_target_fixed[] = {
+    { { 4, "/v2/" }, REG_TARGET_BASE },
+    { { 3, "/v2" }, REG_TARGET_BASE },
+    { { 12, "/v2/_catalog" }, REG_TARGET_CATALOG },
+    { { 10, "/v2/_token" }, REG_TARGET_TOKEN },
+    { { 6, "/token" }, REG_TARGET_TOKEN },
+    { { 9, "/v2/_keys" }, REG_TARGET_KEYS },
+};
+
+#define REG_TARGET_FIXED                                                      \
+    (sizeof(reg_target_fixed) / sizeof(reg_target_fixed[0]))
+
+
 bool
 reg_target_has_name(reg_target_kind_t kind)
 {
-    return kind != REG_TARGET_BASE && kind != REG_TARGET_CATALOG;
+    return kind >= REG_TARGET_TAGS;
 }
 
 
@@ -162,9 +179,11 @@ reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
 {
     reg_str_t  s = uri, last, word, before;
 
-    if (reg_str_eq(uri, REG_STR("/v2/")) || reg_str_eq(uri, REG_STR("/v2"))) {
-        t->kind = REG_TARGET_BASE;
-        return 0;
+    for (size_t i = 0; i < REG_TARGET_FIXED; i++) {
+        if (reg_str_eq(uri, reg_target_fixed[i].uri)) {
+            t->kind = reg_target_fixed[i].kind;
+            return 0;
+        }
     }
 
     if (!reg_str_starts(s, REG_STR("/v2/"))) {
@@ -178,11 +197,6 @@ reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
 
     s.data += 4;
     s.len -= 4;
-
-    if (reg_str_eq(s, REG_STR("_catalog"))) {
-        t->kind = REG_TARGET_CATALOG;
-        return 0;
-    }
 
     last = reg_target_pop(&s);
     word = reg_target_pop(&s);

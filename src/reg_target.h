@@ -8,6 +8,8 @@
  *
  *     GET  /v2/                              BASE
  *     GET  /v2/_catalog                      CATALOG
+ *     any  /v2/_token, /token                TOKEN
+ *     GET  /v2/_keys                         KEYS
  *     GET  /v2/NAME/tags/list                TAGS
  *     any  /v2/NAME/manifests/REFERENCE      MANIFEST
  *     any  /v2/NAME/blobs/DIGEST             BLOB
@@ -32,6 +34,8 @@
 typedef enum {
     REG_TARGET_BASE,
     REG_TARGET_CATALOG,
+    REG_TARGET_TOKEN,
+    REG_TARGET_KEYS,
     REG_TARGET_TAGS,
     REG_TARGET_MANIFEST,
     REG_TARGET_BLOB,
@@ -43,7 +47,7 @@ typedef enum {
 
 typedef struct {
     reg_target_kind_t  kind;
-    reg_name_t         name;                     /* all but BASE, CATALOG */
+    reg_name_t         name;                     /* if it lies in one */
     reg_ref_t          ref;                      /* MANIFEST */
     reg_digest_t       digest;                   /* BLOB, REFERRERS */
     char               uuid[REG_UUID_LEN + 1];   /* UPLOAD */
@@ -55,7 +59,7 @@ typedef struct {
 int reg_target_parse(reg_target_t *t, reg_str_t uri, reg_str_t raw,
     reg_error_t *err);
 
-/* True for what lies in a repository: all but BASE and CATALOG. */
+/* True for what lies in a repository. */
 bool reg_target_has_name(reg_target_kind_t kind);
 
 /* True for 8-4-4-4-12 lower-case hexadecimal digits. */
