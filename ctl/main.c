@@ -10,6 +10,8 @@
 #include "ctl_policy.h"
 #include "ctl_purge_uploads.h"
 #include "ctl_rebuild_index.h"
+#include "ctl_robot.h"
+#include "ctl_user.h"
 
 
 #ifndef REG_VERSION
@@ -33,6 +35,10 @@ static const struct {
       "remove the uploads that nobody goes on with" },
     { "rebuild-index", ctl_rebuild_index,
       "rebuild the lists of referrers from the manifests" },
+    { "robot", ctl_robot,
+      "make, list and revoke accounts for programs" },
+    { "user", ctl_user,
+      "add, change, remove and list accounts with passwords" },
 };
 
 #define MAIN_COMMANDS  (sizeof(main_commands) / sizeof(main_commands[0]))

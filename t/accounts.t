@@ -1,0 +1,175 @@
+# registryctl user and robot: accounts are made, changed and removed while the
+# registry runs, and each change is felt at once.
+
+use Test::Registry;
+use MIME::Base64 qw(encode_base64);
+use JSON::PP;
+
+my $ctl   = $ENV{REGISTRY_CTL} // 'build/registryctl';
+my $state = "/tmp/accounts-$$";
+mkdir $state or die "$state: $!\n";
+chmod 0755, $state;
+END { system('rm', '-rf', $state) if defined $state }
+
+my $users = "$state/users";
+
+# the first account is there before the registry starts
+sub ctl {
+    my ($input, @args) = @_;
+
+    open my $in, '>', "$state/in" or die;
+    print $in $input;
+    close $in;
+    # the test's own variables are none of the configuration
+    local %ENV = %ENV;
+    delete @ENV{ grep { /^REGISTRY_/ } keys %ENV };
+    my $quoted = join ' ', map { (my $a = $_) =~ s/'/'\\''/g; "'$a'" } @args;
+    my $out = qx($ctl $quoted < $state/in 2>&1);
+
+    return ($? >> 8, $out);
+}
+
+my ($status, $out) = ctl("wonder:land\n", 'user', 'add', 'alice', '--file',
+    $users, '--stdin', '--cost', '8');
+is($status, 0, 'a first account') or diag($out);
+is($out, '', 'without a word');
+is((stat $users)[2] & 07777, 0640, 'in a file that not everybody can read');
+system('chmod', '0644', $users);         # the worker may be somebody else
+
+my $r = Test::Registry->new(
+    config => "auth:\n  htpasswd:\n    realm: here\n    path: $users\n",
+    worker => { state => "$state/state" },
+);
+my $config = $r->config_file;
+
+sub as {
+    my ($user, $password) = @_;
+
+    return (headers => [Authorization => 'Basic '
+            . encode_base64("$user:$password", '')]);
+}
+
+sub login { return $r->request('GET', '/v2/', as(@_))->{status} }
+
+
+# ---- what is wrong (SECURITY.md S12)
+
+is(login(alice => 'wonder:land'), 200, 'a password with a colon');
+my $long = 'p' x 72;
+for my $case (
+    ['alice', 'wonder'], ['alice', ''], ['', 'wonder:land'], ['', ''],
+    ['Alice', 'wonder:land'], ['bob', 'wonder:land'],
+    ['alice', "wonder:land\0"], ['alice', "\xff"], ['alice', $long . 'x'],
+    ['alice', 'x' x 4000], ["\xff", 'wonder:land'],
+)
+{
+    my $answer = $r->request('GET', '/v2/', as(@$case));
+    (my $title = "@$case") =~ s/[^ -~]/?/g;
+    ok($answer->{status} == 401 || $answer->{status} == 429,
+        'not in: ' . substr($title, 0, 40)) or diag($answer);
+}
+
+
+# ---- changed while it runs
+
+sub change {
+    my ($title, $input, @args) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($failed, $said) = ctl($input, @args, '--config', $config);
+    is($failed, 0, $title) or diag($said);
+
+    return $said;
+}
+
+change('add', "$long\n", 'user', 'add', 'bob', '--stdin', '--cost', '8');
+is(login(bob => $long), 200, 'a password of 72 bytes is good at once');
+change('passwd', "other\n", 'user', 'passwd', 'bob', '--stdin', '--cost', '8');
+is(login(bob => $long), 401, 'the old password is wrong at once');
+is(login(bob => 'other'), 200, 'the new one is right');
+is(change('list', '', 'user', 'list'), "alice\nbob\n", 'both are listed');
+change('del', '', 'user', 'del', 'bob');
+is(login(bob => 'other'), 401, 'an account that is removed is wrong at once');
+
+for my $case (
+    ['there is one already', qr/already/, "x\n",
+        'user', 'add', 'alice', '--stdin'],
+    ['there is none', qr/no account/, "x\n",
+        'user', 'passwd', 'nobody', '--stdin'],
+    ['there is none to remove', qr/no account/, '', 'user', 'del', 'nobody'],
+    ['no password', qr/empty/, "\n", 'user', 'add', 'x', '--stdin'],
+    ['no line', qr/no line/, '', 'user', 'add', 'x', '--stdin'],
+    ['no terminal', qr/no terminal/, "x\n", 'user', 'add', 'x'],
+    ['a password of 73 bytes', qr/73 bytes.*bcrypt/, "${long}x\n",
+        'user', 'add', 'x', '--stdin'],
+    ['a password that is no text', qr/UTF-8/, "\xff\n",
+        'user', 'add', 'x', '--stdin'],
+    ['a name with a colon', qr/without ':'/, "x\n",
+        'user', 'add', 'a:b', '--stdin'],
+    ['a robot', qr/robot\$/, "x\n", 'user', 'add', 'robot$x', '--stdin'],
+)
+{
+    my ($title, $like, $input, @args) = @$case;
+    ($status, $out) = ctl($input, @args, '--config', $config);
+    is($status, 1, "refused: $title");
+    like($out, $like, 'with a reason');
+}
+
+for my $case (
+    ['user'], ['user', 'add'], ['user', 'fly', 'x'], ['user', 'list'],
+    ['user', 'add', 'x', '--cost', '31', '--file', $users],
+    ['user', 'add', 'x', 'password', '--file', $users],
+    ['robot'], ['robot', 'create', 'ci'], ['robot', 'list'],
+    ['robot', 'create', 'ci', '--config', $config, '--repo', 'a'],
+    ['robot', 'create', 'ci', '--config', $config, '--repo', 'a',
+        '--actions', 'fly', '--expires', '1d'],
+    ['robot', 'create', 'ci', '--config', $config, '--repo', 'a',
+        '--actions', 'pull', '--expires', 'soon'],
+)
+{
+    ($status, $out) = ctl('', @$case);
+    is($status, 2, "usage: @$case") or diag($out);
+}
+
+for my $command ('user', 'robot') {
+    ($status, $out) = ctl('', $command, '--help');
+    is($status, 0, "$command --help");
+    like($out, qr/^Usage: registryctl $command/, 'says how');
+}
+
+($status, $out) = ctl('', 'user', 'list', '--config', $config, '--json');
+is_deeply(decode_json($out), { users => ['alice'], not_used => [] },
+    'nothing of that has changed anything');
+
+write_file($users, do { local (@ARGV, $/) = ($users); <> }
+    . "old:\$apr1\$x\$yyyyyyyy\n");
+($status, $out) = ctl('', 'user', 'list', '--config', $config);
+like($out, qr/users:2: not used: an MD5 hash/, 'a bad line is named');
+unlike($out, qr/apr1|yyyy/, 'its content is not shown');
+is(login(old => 'x'), 401, 'and lets nobody in');
+
+
+# ---- robots
+
+my $robot = decode_json(change('create', '', 'robot', 'create', 'ci',
+    '--repo', 'team/*,tools', '--actions', 'pull,push', '--expires', '90d',
+    '--description', 'of pipelines', '--json'));
+is($robot->{user}, 'robot$ci', 'a robot has a name');
+like($robot->{secret}, qr/^nrr_[a-z2-7]{60}$/, 'and a secret');
+cmp_ok(abs($robot->{expires} - time - 90 * 86400), '<', 60, 'and an end');
+my $file = do { local (@ARGV, $/) = ("$state/state/robots.json"); <> };
+unlike($file, qr/nrr_/, 'the secret is not kept');
+
+my $list = decode_json(change('list', '', 'robot', 'list', '--json'));
+is($list->{robots}[0]{user}, 'robot$ci', 'it is listed');
+is_deeply($list->{robots}[0]{repositories}, ['team/*', 'tools'],
+    'with its repositories');
+unlike(json($list), qr/nrr_|sha256/, 'and without its secret');
+
+change('revoke', '', 'robot', 'revoke', 'robot$ci');
+is(change('list', '', 'robot', 'list'), '', 'revoked');
+($status, $out) = ctl('', 'robot', 'revoke', 'ci', '--config', $config);
+is($status, 1, 'what is not there cannot be revoked');
+like($out, qr/no robot/, 'and that is said');
+
+done_testing;
