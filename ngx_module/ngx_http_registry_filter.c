@@ -14,13 +14,18 @@
  * upstream without reading on, though nothing but FastCGI's end of the request
  * follows.  A HEAD of a manifest would cost a new connection each time, so the
  * end is read here and the connection kept.
+ *
+ * What the worker tells nginx (Registry-User and the like) does not reach a
+ * client, and neither does any of the answer to a question of nginx's own.
  */
 
 #include "ngx_http_registry_module.h"
 
 
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_private_headers(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_decision_header(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_hide_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_head_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_error_header(ngx_http_request_t *r);
 static void ngx_http_registry_error_of(ngx_http_request_t *r,
@@ -44,26 +49,31 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 static ngx_int_t
 ngx_http_registry_header_filter(ngx_http_request_t *r)
 {
-    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (r != r->main) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+        return ctx && ctx->decides
+               ? ngx_http_registry_decision_header(r, ctx)
+               : ngx_http_next_header_filter(r);
+    }
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (rlcf->store == NULL || r != r->main) {
+    if (rlcf->store == NULL) {
         return ngx_http_next_header_filter(r);
+    }
+
+    if (r->upstream && ngx_http_registry_hide_headers(r) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (r->err_status >= NGX_HTTP_BAD_REQUEST
         && r->headers_out.status >= NGX_HTTP_BAD_REQUEST)
     {
         return ngx_http_registry_error_header(r);
-    }
-
-    if (r->upstream) {
-        rc = ngx_http_registry_private_headers(r);
-        if (rc != NGX_OK) {
-            return rc;
-        }
     }
 
     if (r->upstream && r->method == NGX_HTTP_HEAD) {
@@ -74,11 +84,24 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
 }
 
 
-/* What the worker tells nginx is not for clients: Registry-User is for the
- * log. */
+/* Was read from the upstream; goes nowhere.  The end of it is read as after
+ * HEAD. */
 
 static ngx_int_t
-ngx_http_registry_private_headers(ngx_http_request_t *r)
+ngx_http_registry_decision_header(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    r->header_only = 0;
+    ctx->silent = 1;
+
+    return NGX_OK;
+}
+
+
+/* What the worker says to us stays here. */
+
+static ngx_int_t
+ngx_http_registry_hide_headers(ngx_http_request_t *r)
 {
     ngx_uint_t                i;
     ngx_list_part_t          *part;
@@ -86,12 +109,14 @@ ngx_http_registry_private_headers(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     static ngx_str_t  prefix = ngx_string("Registry-");
+    static ngx_str_t  user = ngx_string("Registry-User");
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len <= prefix.len
+
+            if (h[i].key.len < prefix.len
                 || ngx_strncasecmp(h[i].key.data, prefix.data, prefix.len)
                    != 0)
             {
@@ -100,13 +125,19 @@ ngx_http_registry_private_headers(ngx_http_request_t *r)
 
             h[i].hash = 0;
 
-            ctx = ngx_http_registry_ctx(r);
-            if (ctx == NULL) {
-                return NGX_ERROR;
+            if (h[i].key.len != user.len
+                || ngx_strncasecmp(h[i].key.data, user.data, user.len) != 0)
+            {
+                continue;
             }
 
-            if (h[i].key.len == sizeof("Registry-User") - 1) {
-                ctx->user = h[i].value;
+            ctx = ngx_http_registry_ctx(r);
+
+            if (ctx == NULL
+                || ngx_http_registry_access_name(r, &h[i].value, &ctx->user)
+                   == NGX_ERROR)
+            {
+                return NGX_ERROR;
             }
         }
     }

@@ -1,11 +1,12 @@
 #include "ngx_http_registry_module.h"
 
+#include "reg_hash.h"
+
 
 #define NGX_HTTP_REGISTRY_UPLOAD_BUFFER  (2 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_MIN_FREE       (64 * 1024 * 1024)
-#define NGX_HTTP_REGISTRY_AUTH_CACHE     60
+#define NGX_HTTP_REGISTRY_AUTH_CACHE     60000
 #define NGX_HTTP_REGISTRY_FORM           (64 * 1024)
-#define NGX_HTTP_REGISTRY_AUTH_ZONE      (1024 * 1024)
 
 
 static ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
@@ -18,11 +19,11 @@ static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_http_registry_place(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_thread_pool(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static char *ngx_http_registry_auth_zone(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
     void *data);
@@ -64,7 +65,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       NULL },
 
     { ngx_string("registry_auth"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, auth),
@@ -72,14 +73,14 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
     { ngx_string("registry_auth_cache"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
+      ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, auth_cache),
       NULL },
 
     { ngx_string("registry_auth_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_registry_auth_zone,
+      ngx_http_registry_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -89,7 +90,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_registry_module_ctx = {
-    ngx_http_registry_variables_add,       /* preconfiguration */
+    ngx_http_registry_variables_add,           /* preconfiguration */
     ngx_http_registry_postconfiguration,   /* postconfiguration */
 
     ngx_http_registry_create_main_conf,    /* create main configuration */
@@ -119,7 +120,8 @@ ngx_module_t  ngx_http_registry_module = {
 };
 
 
-/* Every request of a registry's location comes by here once. */
+/* Every request of a registry's location comes by here, and once more when the
+ * worker was asked about it. */
 
 static ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
@@ -153,14 +155,13 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 
 
 /* NGX_OK: the request is the module's.  NGX_DECLINED: the worker's, and how
- * large a body it may bring. */
+ * large a body it may bring.  NGX_AGAIN: the worker is being asked. */
 
 static ngx_int_t
 ngx_http_registry_take(ngx_http_request_t *r, off_t *body)
 {
     ngx_int_t     rc;
     ngx_uint_t    i;
-    reg_error_t   err;
     reg_target_t  target;
 
     static const struct {
@@ -183,13 +184,7 @@ ngx_http_registry_take(ngx_http_request_t *r, off_t *body)
 
     /* what cannot be parsed is refused by the worker, with a reason */
 
-    err.code = REG_OK;
-    err.detail_key = NULL;
-
-    if (reg_target_parse(&target, ngx_http_registry_str(&r->uri),
-                         ngx_http_registry_str(&r->unparsed_uri), &err)
-        == -1)
-    {
+    if (ngx_http_registry_target(r, &target) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -197,7 +192,7 @@ ngx_http_registry_take(ngx_http_request_t *r, off_t *body)
         if (target.kind == routes[i].kind && (r->method & routes[i].methods)
             && (routes[i].also == NULL || routes[i].also(r)))
         {
-            /* before anything is looked at: who may not know is not told */
+            /* first who may, then what is there */
 
             rc = ngx_http_registry_access(r, &target);
 
@@ -213,6 +208,20 @@ ngx_http_registry_take(ngx_http_request_t *r, off_t *body)
     }
 
     return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_registry_target(ngx_http_request_t *r, reg_target_t *target)
+{
+    reg_error_t  err;
+
+    err.code = REG_OK;
+    err.detail_key = NULL;
+
+    return reg_target_parse(target, ngx_http_registry_str(&r->uri),
+                            ngx_http_registry_str(&r->unparsed_uri), &err)
+           == -1 ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -272,6 +281,10 @@ ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_registry_handler;
 
+    if (ngx_http_registry_zone_default(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_registry_filter_init(cf);
 }
 
@@ -279,8 +292,6 @@ ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 static void *
 ngx_http_registry_create_main_conf(ngx_conf_t *cf)
 {
-    /* set by ngx_pcalloc(): no zone */
-
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
 }
 
@@ -299,8 +310,9 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->root = { 0, NULL };
-     *     conf->auth_zone = NULL;
-     *     conf->epoch… and conf->open… = 0;
+     *     conf->file = { 0, NULL };
+     *     conf->looked_at_all = 0;
+     *     conf->open = 0;
      */
 
     conf->store = NGX_CONF_UNSET_PTR;
@@ -308,29 +320,9 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->upload_buffer = NGX_CONF_UNSET_SIZE;
     conf->min_free = NGX_CONF_UNSET;
     conf->auth = NGX_CONF_UNSET;
-    conf->auth_cache = NGX_CONF_UNSET;
+    conf->auth_cache = NGX_CONF_UNSET_MSEC;
 
     return conf;
-}
-
-
-/* The zone that was named, or one of our own. */
-
-static ngx_shm_zone_t *
-ngx_http_registry_zone(ngx_conf_t *cf)
-{
-    ngx_http_registry_main_conf_t  *rmcf;
-
-    static ngx_str_t  name = ngx_string("registry_auth");
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
-
-    if (rmcf->auth_zone == NULL) {
-        rmcf->auth_zone = ngx_http_registry_zone_add(cf, &name,
-                                               NGX_HTTP_REGISTRY_AUTH_ZONE);
-    }
-
-    return rmcf->auth_zone;
 }
 
 
@@ -351,16 +343,16 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_off_value(conf->min_free, prev->min_free,
                              NGX_HTTP_REGISTRY_MIN_FREE);
     ngx_conf_merge_value(conf->auth, prev->auth, 1);
-    ngx_conf_merge_sec_value(conf->auth_cache, prev->auth_cache,
-                             NGX_HTTP_REGISTRY_AUTH_CACHE);
+    ngx_conf_merge_msec_value(conf->auth_cache, prev->auth_cache,
+                              NGX_HTTP_REGISTRY_AUTH_CACHE);
+
+    if (conf->file.data == NULL) {
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
 
     if (conf->store == NULL) {
         return NGX_CONF_OK;
-    }
-
-    conf->auth_zone = ngx_http_registry_zone(cf);
-    if (conf->auth_zone == NULL) {
-        return NGX_CONF_ERROR;
     }
 
     if (conf->store == prev->store && conf->min_free != prev->min_free) {
@@ -377,6 +369,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     conf->store->min_free = conf->min_free;
+
+    ngx_http_registry_place(cf, conf);
 
     if (conf->thread_pool == NULL) {
         conf->thread_pool = ngx_thread_pool_add(cf, NULL);
@@ -407,6 +401,47 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+/* Which location this is.  Two of them may have one tree and workers that
+ * decide differently, so neither uses what the other was told; and after a
+ * reload the same location goes on with what it knew. */
+
+static void
+ngx_http_registry_place(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
+{
+    u_char                          binary[SHA512_DIGEST_LENGTH];
+    ngx_str_t                      *texts[4];
+    ngx_uint_t                      i, numbers[3];
+    reg_hash_t                      h;
+    ngx_http_core_srv_conf_t       *cscf;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    texts[0] = &conf->root;
+    texts[1] = &conf->file;
+    texts[2] = &cscf->server_name;
+    texts[3] = &clcf->name;
+
+    numbers[0] = rmcf->places++;
+    numbers[1] = conf->line;
+    numbers[2] = cscf->line;
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, numbers, sizeof(numbers));
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        reg_hash_update(&h, &texts[i]->len, sizeof(texts[i]->len));
+        reg_hash_update(&h, texts[i]->data, texts[i]->len);
+    }
+
+    reg_hash_binary(&h, binary);
+    ngx_memcpy(conf->place, binary, sizeof(conf->place));
+}
+
+
 static char *
 ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -427,6 +462,8 @@ ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     rlcf->root = value[1];
+    rlcf->file = cf->conf_file->file.name;
+    rlcf->line = cf->conf_file->line;
 
     if (ngx_conf_full_name(cf->cycle, &rlcf->root, 0) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -465,48 +502,6 @@ ngx_http_registry_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rlcf->thread_pool = ngx_thread_pool_add(cf, &value[1]);
 
     return rlcf->thread_pool == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_auth_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_main_conf_t *rmcf = conf;
-
-    u_char     *p;
-    ssize_t     size;
-    ngx_str_t  *value, name, text;
-
-    if (rmcf->auth_zone) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    p = (u_char *) ngx_strchr(value[1].data, ':');
-
-    if (p == NULL || p == value[1].data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" wants name:size, not \"%V\"", &cmd->name,
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    name.data = value[1].data;
-    name.len = p - name.data;
-    text.data = p + 1;
-    text.len = value[1].data + value[1].len - text.data;
-    size = ngx_parse_size(&text);
-
-    if (size < (ssize_t) (8 * ngx_pagesize)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the size in \"%V\" must be %uz or more",
-                           &value[1], (size_t) (8 * ngx_pagesize));
-        return NGX_CONF_ERROR;
-    }
-
-    rmcf->auth_zone = ngx_http_registry_zone_add(cf, &name, size);
-
-    return rmcf->auth_zone == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 

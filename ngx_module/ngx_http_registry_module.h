@@ -11,6 +11,10 @@
  * Anything else stays with the location's own content handler, which is
  * fastcgi_pass to the worker: manifests, tags, refusals.
  *
+ * Before it takes anything over, the module knows that the client may have it:
+ * the worker is asked by a subrequest (ngx_http_registry_access.c), and what it
+ * allowed is remembered in shared memory (ngx_http_registry_zone.c).
+ *
  * The event loop never waits for a write, a hash or a sync: those run in the
  * thread pool, through ngx_http_registry_task.c, which is the only bridge.
  */
@@ -27,6 +31,7 @@
 #error "the registry module needs an nginx that is built --with-threads"
 #endif
 
+#include "reg_identity.h"
 #include "reg_query.h"
 #include "reg_range.h"
 #include "reg_revision.h"
@@ -34,53 +39,76 @@
 #include "reg_upload.h"
 
 
-#define NGX_HTTP_REGISTRY_KEY   32               /* bytes of a SHA-256 */
-#define NGX_HTTP_REGISTRY_USER  384              /* of a name, encoded */
+#define NGX_HTTP_REGISTRY_KEY_SIZE  32          /* of a SHA-256 */
+
+
+/* what a request does to a repository or to the registry */
+typedef enum {
+    NGX_HTTP_REGISTRY_NOTHING = 0,
+    NGX_HTTP_REGISTRY_PULL,
+    NGX_HTTP_REGISTRY_PUSH,
+    NGX_HTTP_REGISTRY_DELETE,
+    NGX_HTTP_REGISTRY_CATALOG
+} ngx_http_registry_action_e;
+
+
+/* how it was known that the client may; $registry_cache */
+typedef enum {
+    NGX_HTTP_REGISTRY_UNASKED = 0,       /* the worker's own request */
+    NGX_HTTP_REGISTRY_MISS,              /* the worker was asked */
+    NGX_HTTP_REGISTRY_HIT,               /* it is remembered */
+    NGX_HTTP_REGISTRY_OPEN,              /* everybody may do everything */
+    NGX_HTTP_REGISTRY_OFF                /* registry_auth off */
+} ngx_http_registry_cache_e;
+
+
+/* An allow of the worker's. */
+typedef struct {
+    ngx_msec_t                   decided;        /* ngx_current_msec then */
+    time_t                       until;          /* 0: no end of its own */
+    size_t                       user_len;       /* 0: anonymous */
+    u_char                       user[REG_USER_MAX];
+} ngx_http_registry_allow_t;
+
+
+/* What decides about a request, and so makes the key of what is remembered. */
+typedef struct {
+    const u_char                *place;
+    uint64_t                     epoch;
+    ngx_http_registry_action_e   action;
+    reg_str_t                    name;
+    ngx_str_t                    authorization;
+} ngx_http_registry_ask_t;
+
+
+typedef struct {
+    ngx_shm_zone_t              *zone;
+    ngx_uint_t                   places;         /* locations, counted */
+} ngx_http_registry_main_conf_t;
 
 
 typedef struct {
     ngx_str_t                    root;
     reg_store_t                 *store;          /* NULL: registry off */
+
+    ngx_str_t                    file;           /* where "registry" stands */
+    ngx_uint_t                   line;
+
+    ngx_flag_t                   auth;
+    ngx_msec_t                   auth_cache;
+    u_char                       place[NGX_HTTP_REGISTRY_KEY_SIZE];
+
+    /* of this process, while it runs: when the epoch was looked at, and
+     * whether everybody may do everything in it */
+    uint64_t                     epoch;
+    ngx_msec_t                   looked;
+    ngx_uint_t                   looked_at_all;
+    ngx_uint_t                   open;
+    ngx_http_registry_allow_t    opened;
     ngx_thread_pool_t           *thread_pool;
     size_t                       upload_buffer;
     off_t                        min_free;
-
-    ngx_flag_t                   auth;
-    time_t                       auth_cache;     /* seconds */
-    ngx_shm_zone_t              *auth_zone;
-
-    /* of this process: see ngx_http_registry_access.c */
-    uint64_t                     epoch;
-    ngx_uint_t                   epoch_known;
-    ngx_msec_t                   epoch_looked;
-    uint64_t                     open_epoch;
-    time_t                       open_until;
 } ngx_http_registry_loc_conf_t;
-
-
-typedef struct {
-    ngx_shm_zone_t              *auth_zone;      /* of registry_auth_zone */
-} ngx_http_registry_main_conf_t;
-
-
-/* How it was found that a request may have what it asks for. */
-typedef enum {
-    NGX_HTTP_REGISTRY_ACCESS_NONE = 0,           /* it was not asked */
-    NGX_HTTP_REGISTRY_ACCESS_ASKING,
-    NGX_HTTP_REGISTRY_ACCESS_DENIED,             /* or it could not be told */
-    NGX_HTTP_REGISTRY_ACCESS_OFF,
-    NGX_HTTP_REGISTRY_ACCESS_OPEN,
-    NGX_HTTP_REGISTRY_ACCESS_HIT,
-    NGX_HTTP_REGISTRY_ACCESS_MISS
-} ngx_http_registry_access_e;
-
-
-/* What the worker answered. */
-typedef struct {
-    ngx_uint_t                   open;           /* everybody, everything */
-    time_t                       until;          /* 0: no end of its own */
-    ngx_str_t                    user;
-} ngx_http_registry_answer_t;
 
 
 typedef struct ngx_http_registry_job_s  ngx_http_registry_job_t;
@@ -121,13 +149,15 @@ struct ngx_http_registry_job_s {
 };
 
 
+typedef struct ngx_http_registry_question_s  ngx_http_registry_question_t;
+
+
 typedef struct {
-    /* may it? */
-    ngx_http_registry_access_e   access;
-    ngx_http_request_t          *asking;         /* the subrequest */
-    uint64_t                     epoch;          /* when it was asked */
-    u_char                       key[NGX_HTTP_REGISTRY_KEY];
-    ngx_str_t                    user;           /* encoded; empty: nobody */
+    /* who may */
+    ngx_http_registry_question_t  *question;     /* to the worker, or NULL */
+    ngx_http_registry_cache_e    cache;
+    ngx_str_t                    user;           /* empty: nobody is known */
+    ngx_uint_t                   decides;        /* this is the subrequest */
 
     /* a blob to be sent */
     ngx_str_t                    path;
@@ -170,30 +200,49 @@ ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
 /* filter: for a request that the worker answers; bounds its body. */
 ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r, off_t max);
 
-/* access: NGX_OK, NGX_AGAIN while the worker is asked, NGX_DECLINED: the
- * worker is to refuse it. */
+/* access: NGX_OK: the client may.  NGX_DECLINED: it may not, or that is not
+ * known, and the worker will say so.  NGX_AGAIN: the worker is asked, and the
+ * phase runs again when it has answered. */
 ngx_int_t ngx_http_registry_access(ngx_http_request_t *r,
     const reg_target_t *target);
-ngx_str_t *ngx_http_registry_access_action(ngx_http_request_t *r);
 
-/* zone: a zone of that name, made when it is first asked for. */
-ngx_shm_zone_t *ngx_http_registry_zone_add(ngx_conf_t *cf, ngx_str_t *name,
-    size_t size);
+/* access: a user's name as the worker sends it, decoded.  NGX_DECLINED: it is
+ * none. */
+ngx_int_t ngx_http_registry_access_name(ngx_http_request_t *r,
+    const ngx_str_t *encoded, ngx_str_t *name);
 
-/* zone: the key of n parts. */
-void ngx_http_registry_zone_key(ngx_shm_zone_t *zone, const ngx_str_t *parts,
-    size_t n, u_char *key);
+/* zone: the directive, and the zone that is there without it. */
+char *ngx_http_registry_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_registry_zone_default(ngx_conf_t *cf);
 
-/* zone: NGX_OK and who it is, in pool, if it is remembered. */
-ngx_int_t ngx_http_registry_zone_get(ngx_shm_zone_t *zone, const u_char *key,
-    ngx_pool_t *pool, ngx_str_t *user);
+/* zone: the key of an allow. */
+void ngx_http_registry_zone_key(ngx_shm_zone_t *zone,
+    const ngx_http_registry_ask_t *ask, u_char *key);
 
-/* zone: remembers it until then, if there is room for it. */
-void ngx_http_registry_zone_put(ngx_shm_zone_t *zone, const u_char *key,
-    time_t until, const ngx_str_t *user);
+/* zone: true if the allow may be used now, VALID milliseconds after it was
+ * decided at most. */
+ngx_uint_t ngx_http_registry_zone_fresh(const ngx_http_registry_allow_t *allow,
+    ngx_msec_t valid);
 
-/* variables: adds them. */
+/* zone: NGX_OK and the allow, or NGX_DECLINED. */
+ngx_int_t ngx_http_registry_zone_find(ngx_shm_zone_t *zone, const u_char *key,
+    ngx_msec_t valid, ngx_http_registry_allow_t *allow);
+
+/* zone: remembers it; in a full zone the one that was not used for the longest
+ * time goes. */
+void ngx_http_registry_zone_keep(ngx_shm_zone_t *zone, const u_char *key,
+    const ngx_http_registry_allow_t *allow, ngx_log_t *log);
+
+/* variable: adds them. */
 ngx_int_t ngx_http_registry_variables_add(ngx_conf_t *cf);
+
+/* variable: what the request does. */
+ngx_http_registry_action_e ngx_http_registry_action(ngx_http_request_t *r,
+    const reg_target_t *target);
+
+/* module: what the request is about; NGX_DECLINED if it cannot be parsed. */
+ngx_int_t ngx_http_registry_target(ngx_http_request_t *r,
+    reg_target_t *target);
 
 /* module: the request's context, made when it is first asked for. */
 ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);

@@ -1,214 +1,55 @@
 /*
- * What of a registry's request may be written into a log, and what tells the
- * worker what it is asked for.
+ * Variables: what a request is about and who makes it, for logs, and what
+ * registry_params tells the worker.
  */
 
 #include "ngx_http_registry_module.h"
 
 
-typedef enum {
-    NGX_HTTP_REGISTRY_VAR_REPOSITORY,
-    NGX_HTTP_REGISTRY_VAR_DIGEST
-} ngx_http_registry_var_e;
-
-
-static ngx_int_t ngx_http_registry_variable_root(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_root_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_registry_variable_purpose(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_purpose_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_registry_variable_user(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_user_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_registry_variable_cache(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_cache_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_registry_variable_action(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_repository_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_registry_variable_target(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_digest_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_registry_action_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 
-/* None is kept: a subrequest has its parent's values, and what is known of a
- * request grows. */
+/* A subrequest shares what was evaluated with its request, so what is not the
+ * same for both must not be kept. */
 
 static ngx_http_variable_t  ngx_http_registry_vars[] = {
 
-    { ngx_string("registry_root"), NULL, ngx_http_registry_variable_root,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("registry_root"), NULL, ngx_http_registry_root_variable,
+      0, 0, 0 },
 
     { ngx_string("registry_purpose"), NULL,
-      ngx_http_registry_variable_purpose, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_registry_purpose_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("registry_user"), NULL, ngx_http_registry_variable_user,
+    { ngx_string("registry_user"), NULL, ngx_http_registry_user_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("registry_cache"), NULL, ngx_http_registry_variable_cache,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("registry_action"), NULL, ngx_http_registry_variable_action,
+    { ngx_string("registry_cache"), NULL, ngx_http_registry_cache_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_repository"), NULL,
-      ngx_http_registry_variable_target, NGX_HTTP_REGISTRY_VAR_REPOSITORY,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_registry_repository_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("registry_digest"), NULL,
-      ngx_http_registry_variable_target, NGX_HTTP_REGISTRY_VAR_DIGEST,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("registry_digest"), NULL, ngx_http_registry_digest_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("registry_action"), NULL, ngx_http_registry_action_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
-
-
-static ngx_int_t
-ngx_http_registry_variable_set(ngx_http_variable_value_t *v,
-    const ngx_str_t *value)
-{
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->len = value->len;
-    v->data = value->data;
-
-    return NGX_OK;
-}
-
-
-static ngx_http_registry_ctx_t *
-ngx_http_registry_variable_ctx(ngx_http_request_t *r)
-{
-    return ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_root(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    if (rlcf->store == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    return ngx_http_registry_variable_set(v, &rlcf->root);
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_purpose(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_registry_ctx_t  *ctx = ngx_http_registry_variable_ctx(r);
-
-    static ngx_str_t  decide = ngx_string("decide");
-    static ngx_str_t  none = ngx_string("");
-
-    return ngx_http_registry_variable_set(v,
-               r != r->main && ctx && ctx->asking == r ? &decide : &none);
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_user(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_registry_ctx_t  *ctx = ngx_http_registry_variable_ctx(r);
-
-    if (ctx == NULL || ctx->user.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    return ngx_http_registry_variable_set(v, &ctx->user);
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_cache(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_registry_ctx_t  *ctx = ngx_http_registry_variable_ctx(r);
-
-    static ngx_str_t  words[] = {
-        ngx_null_string,                         /* NONE */
-        ngx_string("MISS"),                      /* ASKING */
-        ngx_string("MISS"),                      /* DENIED */
-        ngx_string("OFF"),
-        ngx_string("OPEN"),
-        ngx_string("HIT"),
-        ngx_string("MISS"),
-    };
-
-    if (ctx == NULL || words[ctx->access].len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    return ngx_http_registry_variable_set(v, &words[ctx->access]);
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_action(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    static ngx_str_t  delete = ngx_string("delete");
-
-    return ngx_http_registry_variable_set(v,
-               r->method == NGX_HTTP_DELETE
-               ? &delete : ngx_http_registry_access_action(r));
-}
-
-
-static ngx_int_t
-ngx_http_registry_variable_target(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    u_char        *p;
-    ngx_str_t      value;
-    reg_str_t      text;
-    reg_error_t    err;
-    reg_target_t   target;
-
-    err.code = REG_OK;
-    err.detail_key = NULL;
-
-    if (reg_target_parse(&target, ngx_http_registry_str(&r->main->uri),
-                         ngx_http_registry_str(&r->main->unparsed_uri), &err)
-        == -1
-        || !reg_target_has_name(target.kind))
-    {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    text = reg_name_str(&target.name);
-
-    if (data == NGX_HTTP_REGISTRY_VAR_DIGEST) {
-        if (target.kind != REG_TARGET_BLOB
-            && (target.kind != REG_TARGET_MANIFEST || !target.ref.is_digest))
-        {
-            v->not_found = 1;
-            return NGX_OK;
-        }
-
-        text = reg_digest_str(target.kind == REG_TARGET_BLOB
-                              ? &target.digest : &target.ref.digest);
-    }
-
-    p = ngx_pnalloc(r->pool, text.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, text.data, text.len);
-    value.data = p;
-    value.len = text.len;
-
-    return ngx_http_registry_variable_set(v, &value);
-}
 
 
 ngx_int_t
@@ -227,4 +68,228 @@ ngx_http_registry_variables_add(ngx_conf_t *cf)
     }
 
     return NGX_OK;
+}
+
+
+/* Text that lives as long as the request; an empty one is no value. */
+
+static ngx_int_t
+ngx_http_registry_variable_set(ngx_http_variable_value_t *v, u_char *data,
+    size_t len)
+{
+    if (len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = data;
+    v->len = (unsigned) len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* The same of text that does not. */
+
+static ngx_int_t
+ngx_http_registry_variable_copy(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, reg_str_t s)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, s.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, s.data, s.len);
+
+    return ngx_http_registry_variable_set(v, p, s.len);
+}
+
+
+static ngx_int_t
+ngx_http_registry_root_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    return ngx_http_registry_variable_set(v, rlcf->root.data,
+                                          rlcf->store ? rlcf->root.len : 0);
+}
+
+
+static ngx_int_t
+ngx_http_registry_purpose_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    static ngx_str_t  decide = ngx_string("decide");
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    return ngx_http_registry_variable_set(v, decide.data,
+                                          r != r->main && ctx && ctx->decides
+                                          ? decide.len : 0);
+}
+
+
+static ngx_int_t
+ngx_http_registry_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_registry_variable_set(v, ctx->user.data, ctx->user.len);
+}
+
+
+static ngx_int_t
+ngx_http_registry_cache_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                *name;
+    ngx_http_registry_ctx_t  *ctx;
+
+    static ngx_str_t  names[] = {
+        ngx_null_string,                 /* NGX_HTTP_REGISTRY_UNASKED */
+        ngx_string("MISS"),
+        ngx_string("HIT"),
+        ngx_string("OPEN"),
+        ngx_string("OFF"),
+    };
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
+    name = &names[ctx ? ctx->cache : NGX_HTTP_REGISTRY_UNASKED];
+
+    return ngx_http_registry_variable_set(v, name->data, name->len);
+}
+
+
+static ngx_int_t
+ngx_http_registry_repository_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    reg_target_t  target;
+
+    if (ngx_http_registry_target(r->main, &target) != NGX_OK
+        || !reg_target_has_name(target.kind))
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_registry_variable_copy(r, v, reg_name_str(&target.name));
+}
+
+
+/* Of the path, or of the digest that an upload is to have. */
+
+static ngx_int_t
+ngx_http_registry_digest_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    char           value[REG_QUERY_VALUE_MAX];
+    reg_target_t   target;
+    reg_digest_t  *digest;
+
+    digest = &target.digest;
+
+    if (ngx_http_registry_target(r->main, &target) != NGX_OK) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (target.kind) {
+
+    case REG_TARGET_BLOB:
+    case REG_TARGET_REFERRERS:
+        break;
+
+    case REG_TARGET_MANIFEST:
+        if (reg_digest_parse(digest, reg_ref_str(&target.ref)) == 0) {
+            break;
+        }
+
+        v->not_found = 1;
+        return NGX_OK;
+
+    default:
+        if (reg_query_get(ngx_http_registry_str(&r->main->args), "digest",
+                          value, sizeof(value)) == 1
+            && reg_digest_parse(digest, reg_str_from(value)) == 0)
+        {
+            break;
+        }
+
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_registry_variable_copy(r, v, reg_digest_str(digest));
+}
+
+
+/* As the worker's policy has it: see the worker's route table. */
+
+ngx_http_registry_action_e
+ngx_http_registry_action(ngx_http_request_t *r, const reg_target_t *target)
+{
+    switch (target->kind) {
+
+    case REG_TARGET_BASE:
+    case REG_TARGET_TOKEN:
+    case REG_TARGET_KEYS:
+        return NGX_HTTP_REGISTRY_NOTHING;
+
+    case REG_TARGET_CATALOG:
+        return NGX_HTTP_REGISTRY_CATALOG;
+
+    case REG_TARGET_UPLOADS:
+    case REG_TARGET_UPLOAD:
+        return NGX_HTTP_REGISTRY_PUSH;
+
+    default:
+        break;
+    }
+
+    return r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD) ? NGX_HTTP_REGISTRY_PULL
+           : r->method == NGX_HTTP_DELETE ? NGX_HTTP_REGISTRY_DELETE
+           : NGX_HTTP_REGISTRY_PUSH;
+}
+
+
+static ngx_int_t
+ngx_http_registry_action_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t     *name;
+    reg_target_t   target;
+
+    static ngx_str_t  names[] = {
+        ngx_null_string,                 /* NGX_HTTP_REGISTRY_NOTHING */
+        ngx_string("pull"),
+        ngx_string("push"),
+        ngx_string("delete"),
+        ngx_string("catalog"),
+    };
+
+    name = &names[ngx_http_registry_target(r->main, &target) == NGX_OK
+                  ? ngx_http_registry_action(r->main, &target)
+                  : NGX_HTTP_REGISTRY_NOTHING];
+
+    return ngx_http_registry_variable_set(v, name->data, name->len);
 }
