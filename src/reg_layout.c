@@ -99,6 +99,14 @@ reg_layout_purge(reg_path_t *p, const reg_path_t *v2)
 
 
 void
+reg_layout_fence(reg_path_t *p, const reg_path_t *v2)
+{
+    reg_path_begin(p, v2);
+    reg_path_add(p, "_fence");
+}
+
+
+void
 reg_layout_epoch(reg_path_t *p, const reg_path_t *v2)
 {
     reg_path_begin(p, v2);

@@ -18,6 +18,7 @@
  *       _tmp/                                    ours: files about to be
  *                                                renamed into place
  *       _purge                                   ours: see reg_turn.h
+ *       _fence                                   ours: see reg_fence.h
  *
  * A link file holds a digest ("sha256:HEX"), no newline.
  *
@@ -49,6 +50,7 @@ void reg_layout_blob(reg_path_t *p, const reg_path_t *v2,
 void reg_layout_tmp(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_epoch(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_purge(reg_path_t *p, const reg_path_t *v2);
+void reg_layout_fence(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_repositories(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_repository(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name);

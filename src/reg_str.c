@@ -194,21 +194,21 @@ reg_str_duration_part(reg_str_t *s, int64_t max)
 }
 
 
-int
-reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds)
+/* All of s, in microseconds; both. */
+static int
+reg_str_microseconds(reg_str_t s, int64_t max, int64_t *us)
 {
     int64_t  one, sum = 0;
 
+    *us = 0;
+
     if (reg_str_eq(s, REG_STR("0"))) {
-        *seconds = 0;
         return 0;
     }
 
     if (s.len == 0) {
         return -1;
     }
-
-    max *= 1000000;
 
     while (s.len > 0) {
         one = reg_str_duration_part(&s, max);
@@ -220,7 +220,35 @@ reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds)
         sum += one;
     }
 
-    *seconds = (sum + 999999) / 1000000;
+    *us = sum;
+    return 0;
+}
+
+
+int
+reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds)
+{
+    int64_t  us;
+
+    if (reg_str_microseconds(s, max * 1000000, &us) == -1) {
+        return -1;
+    }
+
+    *seconds = (us + 999999) / 1000000;
+    return 0;
+}
+
+
+int
+reg_str_milliseconds(reg_str_t s, int64_t max, int64_t *ms)
+{
+    int64_t  us;
+
+    if (reg_str_microseconds(s, max * 1000, &us) == -1) {
+        return -1;
+    }
+
+    *ms = (us + 999) / 1000;
     return 0;
 }
 

@@ -73,6 +73,9 @@ int reg_str_int(reg_str_t s, int64_t max, int64_t *out);
  * or is more than max seconds, of which there may be 10^12. */
 int reg_str_duration(reg_str_t s, int64_t max, int64_t *seconds);
 
+/* The same in milliseconds; max as well. */
+int reg_str_milliseconds(reg_str_t s, int64_t max, int64_t *ms);
+
 /* Copies s and a NUL into dst.  -1, with dst empty, if it does not fit. */
 int reg_str_copy(char *dst, size_t size, reg_str_t s);
 

@@ -96,6 +96,8 @@ uploads_and_temporary_files_have_their_places(void **state)
     expect("/r/v2/_tmp");
     reg_layout_purge(&path, &v2);
     expect("/r/v2/_purge");
+    reg_layout_fence(&path, &v2);
+    expect("/r/v2/_fence");
 }
 
 
