@@ -4,11 +4,12 @@
 
 set -eu
 
-build="gcc make libssl-dev libfcgi-dev libjansson-dev libyaml-dev libjose-dev libcrypt-dev nginx"
+build="gcc make libssl-dev libfcgi-dev libhiredis-dev libjansson-dev libyaml-dev
+       libjose-dev libcrypt-dev nginx"
 debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
-      python3 binutils procps"
+      python3 binutils procps redis-server redis-sentinel redis-tools"
 
 want=
 for set in "$@"; do

@@ -46,6 +46,8 @@ reg_config_store(reg_config_reader_t *r, const reg_config_key_t *key,
     if (value.len == 0) {
         (void) snprintf(why, sizeof(why), "has no value; expected %s",
                         expected);
+    } else if (key->kind == REG_CONFIG_SECRET) {
+        (void) snprintf(why, sizeof(why), "is wrong; expected %s", expected);
     } else {
         (void) snprintf(why, sizeof(why), "\"%s\" is wrong; expected %s",
                         reg_config_printable(value, found, sizeof(found)),
@@ -512,6 +514,33 @@ reg_config_check_token(const reg_config_t *config, reg_error_t *err)
 }
 
 
+/* A Sentinel without a name, or a name without Sentinels, finds nothing. */
+static int
+reg_config_check_redis(const reg_config_t *config, reg_error_t *err)
+{
+    if (config->redis_tls) {
+        return reg_error_set(err, REG_BAD_REQUEST, "redis.tls.enabled: this"
+                             " build cannot speak TLS to Redis: use a socket"
+                             " or a tunnel (stunnel), and remove this");
+    }
+
+    if (config->redis_sentinels[0] != '\0' && config->redis_master[0] == '\0')
+    {
+        return reg_error_set(err, REG_BAD_REQUEST, "redis.sentinel.mastername:"
+                             " is missing");
+    }
+
+    if (config->redis_master[0] != '\0' && config->redis_sentinels[0] == '\0'
+        && config->redis_addrs[0] == '\0')
+    {
+        return reg_error_set(err, REG_BAD_REQUEST, "redis.sentinel.addrs: is"
+                             " missing");
+    }
+
+    return 0;
+}
+
+
 int
 reg_config_check(const reg_config_t *config, reg_error_t *err)
 {
@@ -530,7 +559,8 @@ reg_config_check(const reg_config_t *config, reg_error_t *err)
                              " in: write auth.htpasswd.path");
     }
 
-    return reg_config_check_token(config, err) == -1 ? -1
+    return reg_config_check_token(config, err) == -1
+           || reg_config_check_redis(config, err) == -1 ? -1
            : reg_address_check(reg_str_from(config->trusted_proxies), err);
 }
 

@@ -44,6 +44,11 @@ typedef enum {
     REG_TOKENS_RS256
 } reg_tokens_algorithm_t;
 
+typedef enum {
+    REG_TAGS_AUTO,              /* where Redis was faster than the disk */
+    REG_TAGS_ALWAYS
+} reg_tags_ask_t;
+
 typedef struct {
     char               root[REG_CONFIG_TEXT];  /* storage.filesystem.
                                                   rootdirectory */
@@ -80,6 +85,30 @@ typedef struct {
     char               tokens_service[128];     /* .tokens.service */
     reg_policy_t      *policy;                  /* .access; NULL: none */
     char               audit_path[REG_CONFIG_TEXT];       /* or "" */
+
+    /* redis.*: addresses "" if there is none; times in milliseconds */
+    char               redis_addr[256];
+    char               redis_addrs[REG_CONFIG_TEXT];      /* words */
+    char               redis_username[128];
+    char               redis_password[256];
+    int64_t            redis_db;
+    int64_t            redis_dial;
+    int64_t            redis_read;
+    int64_t            redis_write;
+    int64_t            redis_pool;              /* connections, per process */
+    bool               redis_tls;
+    char               redis_master[128];       /* .sentinel.mastername */
+    char               redis_sentinels[REG_CONFIG_TEXT];  /* words */
+    char               redis_sentinel_username[128];
+    char               redis_sentinel_password[256];
+
+    /* nginx_registry.tags.*: times in milliseconds */
+    int64_t            tags_ttl;
+    int64_t            tags_memory;             /* bytes, per process */
+    int64_t            tags_timeout;
+    reg_tags_ask_t     tags_ask;
+    int64_t            tags_failures;           /* .breaker.failures */
+    int64_t            tags_retry;              /* .breaker.retry */
 
     bool               auth_asked;              /* there is an auth: it must
                                                    not end in no auth */

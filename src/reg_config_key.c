@@ -27,7 +27,14 @@ static const char *const  reg_config_algorithms[] = {
     NULL
 };
 
+static const char *const  reg_config_asks[] = {
+    [REG_TAGS_AUTO] = "auto",
+    [REG_TAGS_ALWAYS] = "always",
+    NULL
+};
+
 _Static_assert(sizeof(reg_tokens_algorithm_t) == sizeof(int)
+               && sizeof(reg_tags_ask_t) == sizeof(int)
                && sizeof(reg_log_level_t) == sizeof(int)
                && sizeof(reg_log_format_t) == sizeof(int),
                "an enum is stored as an int");
@@ -131,7 +138,56 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "middleware", IGNORED("there is no middleware") },
     { "reporting", IGNORED("nothing is reported elsewhere; read the log") },
     { "notifications", IGNORED("no notifications are sent") },
-    { "redis", IGNORED("no Redis is used") },
+
+    { "redis.addr", REG_CONFIG_TEXT_LINE,
+      "a Redis that remembers tags for all workers: host:port, or the path of"
+      " its socket",
+      NULL, AT(redis_addr), 1, 255, NULL },
+    { "redis.addrs", REG_CONFIG_WORDS,
+      "several, of which the first that is a master is used",
+      NULL, AT(redis_addrs), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "redis.username", REG_CONFIG_TEXT_LINE,
+      "who we are there",
+      NULL, AT(redis_username), 0, 127, NULL },
+    { "redis.password", REG_CONFIG_SECRET,
+      "and how we prove it",
+      NULL, AT(redis_password), 0, 255, NULL },
+    { "redis.db", REG_CONFIG_INT,
+      "the number of the database",
+      "0", AT(redis_db), 0, 65535, NULL },
+    { "redis.dialtimeout", REG_CONFIG_MOMENT,
+      "the longest that connecting takes",
+      "50ms", AT(redis_dial), 1, 60000, NULL },
+    { "redis.readtimeout", REG_CONFIG_MOMENT,
+      "the longest wait for a reply",
+      "10ms", AT(redis_read), 1, 60000, NULL },
+    { "redis.writetimeout", REG_CONFIG_MOMENT,
+      "the longest that sending takes",
+      "10ms", AT(redis_write), 1, 60000, NULL },
+    { "redis.pool.maxactive", REG_CONFIG_INT,
+      "connections of each process, beside two of its own",
+      "8", AT(redis_pool), 1, 256, NULL },
+    { "redis.pool", HARMLESS("connections are made at the start and stay") },
+    { "redis.tls.enabled", REG_CONFIG_BOOL,
+      "not possible, see docs/redis.md",
+      "false", AT(redis_tls), 0, 0, NULL },
+    { "redis.tls", HARMLESS("there is no TLS to Redis") },
+    { "redis.mastername", REG_CONFIG_TEXT_LINE,
+      "the same as redis.sentinel.mastername; redis.addrs are Sentinels then",
+      NULL, AT(redis_master), 1, 127, NULL },
+    { "redis.sentinel.mastername", REG_CONFIG_TEXT_LINE,
+      "the name by which Sentinels know the master",
+      NULL, AT(redis_master), 1, 127, NULL },
+    { "redis.sentinel.addrs", REG_CONFIG_WORDS,
+      "the Sentinels, each host:port",
+      NULL, AT(redis_sentinels), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "redis.sentinel.username", REG_CONFIG_TEXT_LINE,
+      "who we are to them",
+      NULL, AT(redis_sentinel_username), 0, 127, NULL },
+    { "redis.sentinel.password", REG_CONFIG_SECRET,
+      "and how we prove it",
+      NULL, AT(redis_sentinel_password), 0, 255, NULL },
+    { "redis.maxretries", HARMLESS("the disk answers instead") },
 
     { "http.addr", HARMLESS("nginx's listen says where") },
     { "http.net", HARMLESS("nginx's listen says how") },
@@ -206,6 +262,26 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "nginx_registry.drain_timeout", REG_CONFIG_INT,
       "seconds that requests have to end when the worker stops",
       "30", AT(drain_timeout), 0, 3600, NULL },
+
+    { "nginx_registry.tags.ttl", REG_CONFIG_MOMENT,
+      "with Redis: the longest that a tag is remembered, and so the longest"
+      " that what another program wrote into the tree is not seen",
+      "1m", AT(tags_ttl), 100, 86400000, NULL },
+    { "nginx_registry.tags.memory", REG_CONFIG_SIZE,
+      "with Redis: memory for tags, in each process; 97 bytes for each",
+      "8m", AT(tags_memory), 0, 16LL << 30, NULL },
+    { "nginx_registry.tags.timeout", REG_CONFIG_MOMENT,
+      "the longest that a request for a tag waits for Redis",
+      "5ms", AT(tags_timeout), 1, 60000, NULL },
+    { "nginx_registry.tags.ask", REG_CONFIG_ENUM,
+      "whether Redis is asked before the disk: where it was faster, or always",
+      "auto", AT(tags_ask), 0, 0, reg_config_asks },
+    { "nginx_registry.tags.breaker.failures", REG_CONFIG_INT,
+      "so many calls that fail in a row, and Redis is left alone",
+      "3", AT(tags_failures), 1, 1000, NULL },
+    { "nginx_registry.tags.breaker.retry", REG_CONFIG_MOMENT,
+      "until it is tried again; longer each time, to 32 times as long",
+      "500ms", AT(tags_retry), 10, 60000, NULL },
 
     { "nginx_registry.state", REG_CONFIG_ABSOLUTE,
       "keys of our own and robot accounts; not a part of the tree",
@@ -609,6 +685,10 @@ reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
         rc = reg_str_duration(value, key->max, &number);
         break;
 
+    case REG_CONFIG_MOMENT:
+        rc = reg_str_milliseconds(value, key->max, &number);
+        break;
+
     case REG_CONFIG_MODE:
         rc = reg_config_key_mode(value, key->max, &number);
         break;
@@ -618,6 +698,7 @@ reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
                                        (char *) config + key->offset);
 
     case REG_CONFIG_TEXT_LINE:
+    case REG_CONFIG_SECRET:
         return reg_config_key_text(value, key, (char *) config + key->offset);
 
     case REG_CONFIG_WORDS:
@@ -674,6 +755,11 @@ reg_config_key_expected(const reg_config_key_t *key, char *out, size_t size)
                         " %llds to %lldh", min, max / 3600);
         break;
 
+    case REG_CONFIG_MOMENT:
+        (void) snprintf(out, size, "a duration such as 5ms or 1m, from %lldms"
+                        " to %llds", min, max / 1000);
+        break;
+
     case REG_CONFIG_MODE:
         (void) snprintf(out, size, "an octal mode such as 0660, within 0%llo",
                         (unsigned long long) max);
@@ -685,6 +771,7 @@ reg_config_key_expected(const reg_config_key_t *key, char *out, size_t size)
         break;
 
     case REG_CONFIG_TEXT_LINE:
+    case REG_CONFIG_SECRET:
         (void) snprintf(out, size, "a line of %lld to %lld bytes", min, max);
         break;
 

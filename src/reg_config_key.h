@@ -27,10 +27,12 @@ typedef enum {
     REG_CONFIG_INT,
     REG_CONFIG_SIZE,         /* bytes; k, m or g may follow */
     REG_CONFIG_DURATION,     /* as 168h or 1h30m; stored in seconds */
+    REG_CONFIG_MOMENT,       /* the same; stored in milliseconds */
     REG_CONFIG_MODE,         /* octal; max is the mask of what is allowed */
     REG_CONFIG_ENUM,
     REG_CONFIG_ABSOLUTE,     /* a path from "/"; max is its length */
     REG_CONFIG_TEXT_LINE,    /* one line of text; max is its length */
+    REG_CONFIG_SECRET,       /* the same, in no message */
     REG_CONFIG_WORDS,        /* a list, or words in one line; stored with one
                                 blank between two; max is its length */
     REG_CONFIG_ACCESS,       /* who may do what: reg_config_access.h */

@@ -107,11 +107,12 @@ reg_revision_read(reg_store_t *store, const reg_name_t *name,
 
 
 typedef struct {
-    reg_store_t         *store;
-    const reg_name_t    *name;
-    const reg_digest_t  *digest;
-    reg_error_t         *err;
-    bool                 failed;
+    reg_store_t                 *store;
+    const reg_name_t            *name;
+    const reg_digest_t          *digest;
+    const reg_revision_watch_t  *watch;
+    reg_error_t                 *err;
+    bool                         failed;
 } reg_revision_untag_t;
 
 
@@ -122,8 +123,15 @@ reg_revision_untag_one(void *data, const reg_tag_t *tag,
     reg_revision_untag_t  *u = data;
     reg_error_t            quiet = REG_ERROR_INIT;
 
-    if (reg_digest_eq(to, u->digest)
-        && reg_tag_remove(u->store, u->name, tag, &quiet) == -1
+    if (!reg_digest_eq(to, u->digest)) {
+        return 0;
+    }
+
+    if (u->watch != NULL) {
+        u->watch->untag(u->watch->ctx, tag);
+    }
+
+    if (reg_tag_remove(u->store, u->name, tag, &quiet) == -1
         && quiet.code != REG_MANIFEST_UNKNOWN)
     {
         *u->err = quiet;
@@ -137,9 +145,10 @@ reg_revision_untag_one(void *data, const reg_tag_t *tag,
 /* Removes every tag that points to d. */
 static int
 reg_revision_untag(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *d, reg_error_t *err)
+    const reg_digest_t *d, const reg_revision_watch_t *watch,
+    reg_error_t *err)
 {
-    reg_revision_untag_t  u = { store, name, d, err, false };
+    reg_revision_untag_t  u = { store, name, d, watch, err, false };
 
     if (reg_tag_each(store, name, REG_STR_NULL, reg_revision_untag_one, &u,
                      err) == -1)
@@ -153,7 +162,8 @@ reg_revision_untag(reg_store_t *store, const reg_name_t *name,
 
 int
 reg_revision_delete(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *d, reg_error_t *err)
+    const reg_digest_t *d, const reg_revision_watch_t *watch,
+    reg_error_t *err)
 {
     reg_path_t  link, stop;
     int         rc = -1;
@@ -165,7 +175,7 @@ reg_revision_delete(reg_store_t *store, const reg_name_t *name,
     /* the lock keeps pushes out: no tag comes to point here meanwhile */
     if (lock != -1
         && reg_revision_require(store, name, d, err) == 0
-        && reg_revision_untag(store, name, d, err) == 0)
+        && reg_revision_untag(store, name, d, watch, err) == 0)
     {
         rc = reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
                                 err);

@@ -28,8 +28,16 @@ int reg_revision_require(reg_store_t *store, const reg_name_t *name,
 int reg_revision_read(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *d, reg_buf_t *out, reg_error_t *err);
 
-/* Takes the manifest from NAME, and before it every tag that points to it. */
+/* Called for each tag that goes with its manifest, before it goes. */
+typedef struct {
+    void  (*untag)(void *ctx, const reg_tag_t *tag);
+    void   *ctx;
+} reg_revision_watch_t;
+
+/* Takes the manifest from NAME, and before it every tag that points to it.
+ * watch may be NULL. */
 int reg_revision_delete(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *d, reg_error_t *err);
+    const reg_digest_t *d, const reg_revision_watch_t *watch,
+    reg_error_t *err);
 
 #endif

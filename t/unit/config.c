@@ -405,8 +405,6 @@ keys_without_meaning_warn_with_a_reason(void **state)
     expect_warning("notifications:\n  endpoints:\n    - name: x\n",
                    "config.yml:1: notifications: ignored: no notifications"
                    " are sent");
-    expect_warning("redis:\n  addr: localhost:6379\n",
-                   "config.yml:1: redis: ignored: no Redis is used");
     expect_warning("http:\n  tls:\n    certificate: /c\n    key: /k\n",
                    "config.yml:3: http.tls.certificate: ignored: nginx ends"
                    " TLS; write ssl_certificate there");
@@ -594,6 +592,69 @@ a_wrong_value_is_told_from_what_is_expected(void **state)
                  "config.yml:2: nginx_registry.manifest_cache: \"8x\" is"
                  " wrong; expected a size such as 512k, 8m or 1g, at most"
                  " 16384m");
+}
+
+
+/* All keys are good, but not together. */
+static void
+expect_refusal(const char *text, const char *message)
+{
+    assert_int_equal(read_bytes(text, strlen(text)), -1);
+    assert_string_equal(reg_error_message(&err), message);
+}
+
+
+static void
+redis_is_described_in_distributions_words(void **state)
+{
+    (void) state;
+
+    expect_read("redis:\n  addr: localhost:6379\n  password: \"a b\"\n"
+                "  db: 3\n  dialtimeout: 20ms\n  readtimeout: 1s\n"
+                "  writetimeout: 1500us\n  pool:\n    maxidle: 16\n"
+                "    maxactive: 64\n    idletimeout: 300s\n"
+                "  tls:\n    enabled: false\n");
+    assert_int_equal(warned.n, 0);
+    assert_string_equal(config.redis_addr, "localhost:6379");
+    assert_string_equal(config.redis_password, "a b");
+    assert_int_equal(config.redis_db, 3);
+    assert_int_equal(config.redis_dial, 20);
+    assert_int_equal(config.redis_read, 1000);
+    assert_int_equal(config.redis_write, 2);             /* rounded up */
+    assert_int_equal(config.redis_pool, 64);
+
+    expect_read("redis:\n  sentinel:\n    mastername: m\n"
+                "    addrs: [a:1, b:2]\n"
+                "nginx_registry:\n  tags: {ttl: 2s, memory: 1m, timeout: 7ms,"
+                " ask: always, breaker: {failures: 9, retry: 1s}}\n");
+    assert_int_equal(warned.n, 0);
+    assert_string_equal(config.redis_sentinels, "a:1 b:2");
+    assert_string_equal(config.redis_master, "m");
+    assert_int_equal(config.tags_ttl, 2000);
+    assert_int_equal(config.tags_memory, 1024 * 1024);
+    assert_int_equal(config.tags_timeout, 7);
+    assert_int_equal(config.tags_ask, REG_TAGS_ALWAYS);
+    assert_int_equal(config.tags_failures, 9);
+    assert_int_equal(config.tags_retry, 1000);
+
+    expect_refusal("redis:\n  addr: a:1\n  tls:\n    enabled: true\n",
+                   "redis.tls.enabled: this build cannot speak TLS to Redis:"
+                   " use a socket or a tunnel (stunnel), and remove this");
+    expect_refusal("redis:\n  sentinel:\n    addrs: a:1\n",
+                   "redis.sentinel.mastername: is missing");
+    expect_refusal("redis:\n  sentinel:\n    mastername: m\n",
+                   "redis.sentinel.addrs: is missing");
+}
+
+
+static void
+a_secret_is_in_no_message(void **state)
+{
+    (void) state;
+
+    expect_error("redis:\n  password: \"geheim\\n\"\n",
+                 "config.yml:2: redis.password: is wrong; expected a line of 0"
+                 " to 255 bytes");
 }
 
 
@@ -1003,6 +1064,8 @@ main(void)
         cmocka_unit_test(who_may_do_what_is_read),
         cmocka_unit_test(a_wrong_rule_is_told_with_its_line),
         cmocka_unit_test(a_wrong_value_is_told_from_what_is_expected),
+        cmocka_unit_test(redis_is_described_in_distributions_words),
+        cmocka_unit_test(a_secret_is_in_no_message),
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(values_may_be_written_in_the_forms_of_yaml),
         cmocka_unit_test(paths_have_bounds),

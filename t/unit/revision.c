@@ -211,7 +211,8 @@ a_deleted_manifest_takes_its_tags_with_it(void **state)
     assert_int_equal(reg_revision_put(&tree_store, &name, &two,
                                       REG_STR(BODY2), &other, 1, &err), 0);
 
-    assert_int_equal(reg_revision_delete(&tree_store, &name, &one, &err), 0);
+    assert_int_equal(reg_revision_delete(&tree_store, &name, &one, NULL, &err),
+                     0);
     assert_false(exists(&one));
     assert_int_equal(tagged(&tags[0]), 0);
     assert_int_equal(tagged(&tags[1]), 0);
@@ -219,7 +220,8 @@ a_deleted_manifest_takes_its_tags_with_it(void **state)
     assert_null(fault_check_tree());
 
     no_error();
-    assert_int_equal(reg_revision_delete(&tree_store, &name, &one, &err), -1);
+    assert_int_equal(reg_revision_delete(&tree_store, &name, &one, NULL, &err),
+                     -1);
     assert_int_equal(err.code, REG_MANIFEST_UNKNOWN);
 }
 
@@ -233,8 +235,8 @@ a_manifest_can_come_back(void **state)
         assert_int_equal(put(&one, 2), 0);
         assert_int_equal(tagged(&tags[0]), 1);
         no_error();
-        assert_int_equal(reg_revision_delete(&tree_store, &name, &one, &err),
-                         0);
+        assert_int_equal(reg_revision_delete(&tree_store, &name, &one, NULL,
+                                             &err), 0);
         assert_int_equal(tagged(&tags[0]), 0);
     }
 
@@ -328,7 +330,7 @@ run_delete(void)
 {
     no_error();
 
-    if (reg_revision_delete(&tree_store, &name, &one, &err) == 0) {
+    if (reg_revision_delete(&tree_store, &name, &one, NULL, &err) == 0) {
         return 0;
     }
 

@@ -1,0 +1,769 @@
+#include "reg_redispool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+
+#define REG_REDISPOOL_MAX       256     /* connections */
+#define REG_REDISPOOL_SENTINEL  1000    /* ms from question to question */
+#define REG_REDISPOOL_BACKOFF   5       /* doublings at most */
+#define REG_REDISPOOL_MS        1000000LL
+
+
+struct reg_redispool_s {
+    const reg_config_t           *config;
+    const reg_redispool_watch_t  *watch;
+    pthread_t                     thread;
+
+    pthread_mutex_t               lock;
+    pthread_cond_t                wake;          /* the thread */
+    pthread_cond_t                given;         /* who waits for one */
+    bool                          stopping;
+    bool                          up;
+    uint32_t                      era;           /* connections of another are
+                                                    closed */
+    uint64_t                      server;
+    int64_t                       failures;      /* in a row */
+    size_t                        nopen;         /* taken ones as well */
+    size_t                        nidle;
+    reg_redis_t                  *idle[REG_REDISPOOL_MAX];
+    char                          why[200];      /* it went down */
+
+    _Atomic int64_t               proven;
+    _Atomic bool                  tells;
+
+    /* the thread's own */
+    reg_redis_t                  *control;
+    reg_redis_t                  *listener;      /* NULL: nothing is told */
+    char                          address[256];
+    int64_t                       asked;         /* the Sentinels */
+    int                           attempts;
+    bool                          told_down;
+};
+
+
+int64_t
+reg_redispool_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_BOOTTIME, &ts);       /* cannot fail */
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+bool
+reg_redispool_is_wanted(const reg_config_t *config)
+{
+    return config->redis_addr[0] != '\0' || config->redis_addrs[0] != '\0'
+           || config->redis_sentinels[0] != '\0';
+}
+
+
+/* Empty if there are none.  With mastername, addrs are Sentinels as well, as
+ * in Distribution. */
+static reg_str_t
+reg_redispool_sentinels(const reg_config_t *config)
+{
+    reg_str_t  addrs = reg_str_from(config->redis_addrs);
+
+    if (config->redis_sentinels[0] != '\0') {
+        return reg_str_from(config->redis_sentinels);
+    }
+
+    return config->redis_master[0] != '\0' ? addrs : REG_STR_NULL;
+}
+
+
+int64_t
+reg_redispool_proven(const reg_redispool_t *pool)
+{
+    return atomic_load(&pool->proven);
+}
+
+
+bool
+reg_redispool_tells(const reg_redispool_t *pool)
+{
+    return atomic_load(&pool->tells);
+}
+
+
+/* ---- taking and giving --------------------------------------------------- */
+
+
+static void
+reg_redispool_lock(reg_redispool_t *pool)
+{
+    (void) pthread_mutex_lock(&pool->lock);       /* fails for misuse only */
+}
+
+
+static void
+reg_redispool_unlock(reg_redispool_t *pool)
+{
+    (void) pthread_mutex_unlock(&pool->lock);
+}
+
+
+/* Closes what nobody has taken.  Under the lock. */
+static void
+reg_redispool_drain(reg_redispool_t *pool)
+{
+    while (pool->nidle > 0) {
+        reg_redis_close(pool->idle[--pool->nidle]);
+        pool->nopen--;
+    }
+}
+
+
+/* Under the lock; the thread sees it within a beat. */
+static void
+reg_redispool_down(reg_redispool_t *pool, const char *why)
+{
+    if (pool->up) {
+        pool->up = false;
+        atomic_store(&pool->proven, 0);
+        (void) snprintf(pool->why, sizeof(pool->why), "%s", why);
+        (void) pthread_cond_broadcast(&pool->given);
+    }
+}
+
+
+/* What came unasked, or an end, means that it is of no use. */
+static reg_redis_t *
+reg_redispool_pop(reg_redispool_t *pool)
+{
+    while (pool->nidle > 0) {
+        reg_redis_t  *c = pool->idle[--pool->nidle];
+
+        if (reg_redis_is_quiet(c)) {
+            return c;
+        }
+
+        reg_redis_close(c);
+        pool->nopen--;
+    }
+
+    return NULL;
+}
+
+
+/* CLOCK_MONOTONIC, which the conditions wait by, ms from now. */
+static struct timespec
+reg_redispool_later(int64_t ms)
+{
+    struct timespec  at;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &at);      /* cannot fail */
+    at.tv_sec += (time_t) (ms / 1000);
+    at.tv_nsec += (long) (ms % 1000 * REG_REDISPOOL_MS);
+
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+
+    return at;
+}
+
+
+bool
+reg_redispool_take(reg_redispool_t *pool, reg_redispool_link_t *link, int ms)
+{
+    struct timespec  until = reg_redispool_later(ms);
+
+    link->c = NULL;
+    reg_redispool_lock(pool);
+
+    while (pool->up && (link->c = reg_redispool_pop(pool)) == NULL
+           && ms > 0
+           && pthread_cond_timedwait(&pool->given, &pool->lock, &until) == 0)
+    {
+        /* somebody gave one back, or it went down */
+    }
+
+    link->era = pool->era;
+    link->server = pool->server;
+    reg_redispool_unlock(pool);
+
+    return link->c != NULL;
+}
+
+
+void
+reg_redispool_give(reg_redispool_t *pool, reg_redispool_link_t *link,
+    const reg_error_t *err)
+{
+    bool  good = err->code == REG_OK;
+
+    reg_redispool_lock(pool);
+
+    if (link->era == pool->era) {
+        pool->failures = good ? 0 : pool->failures + 1;
+    }
+
+    if (pool->failures >= pool->config->tags_failures) {
+        reg_redispool_down(pool, reg_error_message(err));
+    }
+
+    if (good && pool->up && link->era == pool->era) {
+        pool->idle[pool->nidle++] = link->c;
+        link->c = NULL;
+    } else {
+        pool->nopen--;
+    }
+
+    (void) pthread_cond_signal(&pool->given);
+    reg_redispool_unlock(pool);
+
+    reg_redis_close(link->c);
+    link->c = NULL;
+}
+
+
+void
+reg_redispool_doubt(reg_redispool_t *pool, const char *why)
+{
+    reg_redispool_lock(pool);
+    reg_redispool_down(pool, why);
+    reg_redispool_unlock(pool);
+}
+
+
+/* ---- finding the server -------------------------------------------------- */
+
+
+static void
+reg_redispool_peer(const reg_config_t *config, reg_redis_peer_t *peer)
+{
+    *peer = (reg_redis_peer_t) {
+        .username = config->redis_username,
+        .password = config->redis_password,
+        .db = config->redis_db,
+        .dial_ms = (int) config->redis_dial,
+        .call_ms = (int) (config->redis_read + config->redis_write),
+    };
+}
+
+
+/* The address of the master, from the first Sentinel that knows it. */
+static int
+reg_redispool_ask(const reg_config_t *config, char address[256],
+    reg_error_t *err)
+{
+    reg_str_t         words = reg_redispool_sentinels(config);
+    reg_redis_peer_t  peer;
+
+    reg_redispool_peer(config, &peer);
+    peer.username = config->redis_sentinel_username;
+    peer.password = config->redis_sentinel_password;
+    peer.db = 0;
+
+    while (words.len > 0) {
+        int           rc = -1;
+        reg_redis_t  *c = NULL;
+        reg_error_t   odd = REG_ERROR_INIT;
+        reg_str_t     word = reg_str_cut(&words, ' ');
+
+        if (reg_str_copy(peer.address, sizeof(peer.address), word) == 0
+            && (c = reg_redis_dial(&peer, &odd)) != NULL)
+        {
+            rc = reg_redis_master(c, config->redis_master, address,
+                                  peer.call_ms, &odd);
+        }
+
+        reg_redis_close(c);
+
+        if (rc == 0) {
+            return 0;
+        }
+
+        if (words.len == 0) {
+            return reg_error_set(err, REG_UNKNOWN, "Sentinel %.80s: %.120s",
+                                 peer.address, reg_error_message(&odd));
+        }
+    }
+
+    return reg_error_set(err, REG_UNKNOWN, "no Sentinel is named");
+}
+
+
+typedef struct {
+    reg_redis_t  *c;
+    char          address[256];
+    char          run[REG_REDIS_RUN];
+} reg_redispool_found_t;
+
+
+/* Connects, and looks whether that is a master. */
+static int
+reg_redispool_try(const reg_config_t *config, reg_redispool_found_t *found,
+    reg_error_t *err)
+{
+    bool              is_master;
+    reg_redis_peer_t  peer;
+
+    reg_redispool_peer(config, &peer);
+    memcpy(peer.address, found->address, sizeof(peer.address));
+
+    found->c = reg_redis_dial(&peer, err);
+
+    if (found->c != NULL
+        && reg_redis_identify(found->c, found->run, &is_master, peer.call_ms,
+                              err) == 0)
+    {
+        if (is_master) {
+            return 0;
+        }
+
+        (void) reg_error_set(err, REG_UNKNOWN, "it is a replica");
+    }
+
+    reg_redis_close(found->c);
+    found->c = NULL;
+
+    return -1;
+}
+
+
+static int
+reg_redispool_find(const reg_config_t *config, reg_redispool_found_t *found,
+    reg_error_t *err)
+{
+    reg_str_t  words = reg_str_from(config->redis_addr);
+
+    if (reg_redispool_sentinels(config).len > 0) {
+        return reg_redispool_ask(config, found->address, err) == -1
+               ? -1 : reg_redispool_try(config, found, err);
+    }
+
+    if (words.len == 0) {
+        words = reg_str_from(config->redis_addrs);
+    }
+
+    while (words.len > 0) {
+        reg_error_t  odd = REG_ERROR_INIT;
+        reg_str_t    word = reg_str_cut(&words, ' ');
+
+        if (reg_str_copy(found->address, sizeof(found->address), word) == 0
+            && reg_redispool_try(config, found, &odd) == 0)
+        {
+            return 0;
+        }
+
+        if (words.len == 0) {
+            *err = odd;
+        }
+    }
+
+    return -1;
+}
+
+
+reg_redis_t *
+reg_redispool_dial(const reg_config_t *config, char address[256],
+    reg_error_t *err)
+{
+    reg_redispool_found_t  found = { .c = NULL };
+
+    if (reg_redispool_find(config, &found, err) == -1) {
+        return NULL;
+    }
+
+    memcpy(address, found.address, sizeof(found.address));
+
+    return found.c;
+}
+
+
+/* ---- the thread ---------------------------------------------------------- */
+
+
+static void
+reg_redispool_log(reg_redispool_t *pool, reg_log_level_t level,
+    const char *what)
+{
+    char  message[512];
+
+    (void) snprintf(message, sizeof(message), "redis: %s%s%s", pool->address,
+                    pool->address[0] != '\0' ? ": " : "", what);
+    pool->watch->log(pool->watch->ctx, level, message);
+}
+
+
+static uint64_t
+reg_redispool_hash(const char *run)
+{
+    uint64_t  h = 0xcbf29ce484222325u;
+
+    for ( ; *run != '\0'; run++) {
+        h = (h ^ (unsigned char) *run) * 0x100000001b3u;
+    }
+
+    return h;
+}
+
+
+static void
+reg_redispool_peer_here(reg_redispool_t *pool, reg_redis_peer_t *peer)
+{
+    reg_redispool_peer(pool->config, peer);
+    memcpy(peer->address, pool->address, sizeof(peer->address));
+}
+
+
+/* As many connections as there may be, before anybody needs them. */
+static int
+reg_redispool_fill(reg_redispool_t *pool, reg_error_t *err)
+{
+    bool              full;
+    reg_redis_peer_t  peer;
+
+    reg_redispool_peer_here(pool, &peer);
+
+    for ( ;; ) {
+        reg_redis_t  *c;
+
+        reg_redispool_lock(pool);
+        full = pool->nopen >= (size_t) pool->config->redis_pool;
+        reg_redispool_unlock(pool);
+
+        if (full) {
+            return 0;
+        }
+
+        c = reg_redis_dial(&peer, err);
+
+        if (c == NULL) {
+            return -1;
+        }
+
+        reg_redispool_lock(pool);
+        pool->idle[pool->nidle++] = c;
+        pool->nopen++;
+        (void) pthread_cond_signal(&pool->given);
+        reg_redispool_unlock(pool);
+    }
+}
+
+
+/* Follows the changes, if the server lets us. */
+static int
+reg_redispool_follow(reg_redispool_t *pool, reg_error_t *err)
+{
+    int               rc;
+    reg_redis_peer_t  peer;
+
+    reg_redispool_peer_here(pool, &peer);
+    pool->listener = reg_redis_dial(&peer, err);
+
+    if (pool->listener == NULL) {
+        return -1;
+    }
+
+    rc = reg_redis_track(pool->control, pool->listener, pool->watch->prefix,
+                         peer.call_ms, err);
+
+    if (rc != 1) {
+        reg_redis_close(pool->listener);
+        pool->listener = NULL;
+    }
+
+    return rc == -1 ? -1 : 0;
+}
+
+
+static void
+reg_redispool_close(reg_redispool_t *pool)
+{
+    reg_redispool_lock(pool);
+    pool->era++;
+    reg_redispool_drain(pool);
+    reg_redispool_unlock(pool);
+
+    atomic_store(&pool->tells, false);
+    atomic_store(&pool->proven, 0);
+    reg_redis_close(pool->control);
+    reg_redis_close(pool->listener);
+    pool->control = NULL;
+    pool->listener = NULL;
+}
+
+
+static int
+reg_redispool_open(reg_redispool_t *pool, reg_error_t *err)
+{
+    reg_redispool_found_t  found = { .c = NULL };
+
+    pool->asked = reg_redispool_now();
+
+    if (reg_redispool_find(pool->config, &found, err) == -1) {
+        memcpy(pool->address, found.address, sizeof(pool->address));
+        return -1;
+    }
+
+    memcpy(pool->address, found.address, sizeof(pool->address));
+    pool->control = found.c;
+
+    if (reg_redispool_follow(pool, err) == -1
+        || reg_redispool_fill(pool, err) == -1)
+    {
+        return -1;
+    }
+
+    /* what happened before the listener was there was told to nobody */
+    pool->watch->changed(pool->watch->ctx, REG_STR_NULL);
+    atomic_store(&pool->tells, pool->listener != NULL);
+
+    reg_redispool_lock(pool);
+    pool->server = reg_redispool_hash(found.run);
+    pool->failures = 0;
+    pool->up = true;
+    reg_redispool_unlock(pool);
+
+    if (pool->listener != NULL) {
+        reg_redispool_log(pool, REG_LOG_INFO, "connected");
+    } else {
+        reg_redispool_log(pool, REG_LOG_WARN, "connected; CLIENT TRACKING is"
+                          " refused: no tags are kept in memory");
+    }
+
+    pool->told_down = false;
+    pool->attempts = 0;
+
+    return 0;
+}
+
+
+/* The Sentinels may name another master while the old one still answers. */
+static int
+reg_redispool_same(reg_redispool_t *pool, reg_error_t *err)
+{
+    char         address[256] = "";
+    int64_t      now = reg_redispool_now();
+    reg_error_t  odd = REG_ERROR_INIT;
+
+    if (reg_redispool_sentinels(pool->config).len == 0
+        || now - pool->asked < REG_REDISPOOL_SENTINEL * REG_REDISPOOL_MS)
+    {
+        return 0;
+    }
+
+    pool->asked = now;
+
+    if (reg_redispool_ask(pool->config, address, &odd) == -1
+        || strcmp(address, pool->address) == 0)
+    {
+        return 0;                       /* no Sentinel is no news */
+    }
+
+    return reg_error_set(err, REG_UNKNOWN, "the master is now at %.80s",
+                         address);
+}
+
+
+/* One round: proves that nothing has happened that was not told. */
+static int
+reg_redispool_beat(reg_redispool_t *pool, reg_error_t *err)
+{
+    int                rc;
+    int64_t            begin = reg_redispool_now();
+    bool               usable = pool->watch->beat(pool->watch->ctx);
+    reg_redis_reply_t  reply;
+    reg_redis_watch_t  watch = { pool->watch->changed, pool->watch->ctx };
+
+    const int                  ms = REG_REDISPOOL_WINDOW / 2;
+    const reg_redis_command_t  ping = { 1, { REG_STR("PING") } };
+
+    if (reg_redispool_same(pool, err) == -1
+        || reg_redispool_fill(pool, err) == -1
+        || reg_redis_call(pool->control, &ping, 1, &reply, ms, err) == -1)
+    {
+        return -1;
+    }
+
+    if (pool->listener != NULL) {
+        if (reg_redis_ping(pool->listener, ms, err) == -1) {
+            return -1;
+        }
+
+        rc = reg_redis_listen(pool->listener, ms, &watch, err);
+
+        if (rc != 1) {
+            return rc == -1 ? -1 : reg_error_set(err, REG_UNKNOWN, "it did not"
+                                                 " answer in time");
+        }
+    }
+
+    reg_redispool_lock(pool);
+
+    if (pool->up && usable) {
+        atomic_store(&pool->proven, begin);
+    }
+
+    reg_redispool_unlock(pool);
+
+    return pool->listener != NULL
+           && reg_redis_listen(pool->listener, REG_REDISPOOL_BEAT, &watch, err)
+              == -1 ? -1 : 0;
+}
+
+
+/* Sleeps; true if it is time to stop. */
+static bool
+reg_redispool_sleep(reg_redispool_t *pool, int64_t ms)
+{
+    bool             stopping;
+    struct timespec  until = reg_redispool_later(ms);
+
+    reg_redispool_lock(pool);
+
+    while (!pool->stopping
+           && pthread_cond_timedwait(&pool->wake, &pool->lock, &until)
+              != ETIMEDOUT)
+    {
+        /* woken for nothing */
+    }
+
+    stopping = pool->stopping;
+    reg_redispool_unlock(pool);
+
+    return stopping;
+}
+
+
+/* Longer each time, and not the same for processes that began together. */
+static int64_t
+reg_redispool_backoff(reg_redispool_t *pool)
+{
+    uint32_t  chance = UINT32_MAX / 2;
+    int64_t   ms = pool->config->tags_retry << pool->attempts;
+
+    /* no random number: then none */
+    (void) !getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
+
+    if (pool->attempts < REG_REDISPOOL_BACKOFF) {
+        pool->attempts++;
+    }
+
+    return ms * 3 / 4 + ms / 2 * chance / UINT32_MAX;
+}
+
+
+/* While it is up. */
+static void
+reg_redispool_serve(reg_redispool_t *pool)
+{
+    bool         up = true, stopping = false;
+    reg_error_t  err = REG_ERROR_INIT;
+
+    while (up && !stopping) {
+        if (reg_redispool_beat(pool, &err) == -1) {
+            reg_redispool_doubt(pool, reg_error_message(&err));
+        }
+
+        stopping = reg_redispool_sleep(pool, pool->listener != NULL
+                                             ? 0 : REG_REDISPOOL_BEAT);
+        reg_redispool_lock(pool);
+        up = pool->up;
+        reg_redispool_unlock(pool);
+    }
+}
+
+
+static void *
+reg_redispool_thread(void *data)
+{
+    reg_redispool_t  *pool = data;
+    char              message[280];
+    int64_t           wait = 0;
+
+    while (!reg_redispool_sleep(pool, wait)) {
+        reg_error_t  err = REG_ERROR_INIT;
+
+        if (reg_redispool_open(pool, &err) == 0) {
+            reg_redispool_serve(pool);
+        } else {
+            (void) snprintf(pool->why, sizeof(pool->why), "%.199s",
+                            reg_error_message(&err));
+        }
+
+        reg_redispool_close(pool);
+        wait = reg_redispool_backoff(pool);
+
+        reg_redispool_lock(pool);
+        (void) snprintf(message, sizeof(message), "not used: %s; tags are read"
+                        " from disk", pool->why);
+        pool->told_down |= pool->stopping;
+        reg_redispool_unlock(pool);
+
+        if (!pool->told_down) {
+            reg_redispool_log(pool, REG_LOG_WARN, message);
+            pool->told_down = true;
+        }
+    }
+
+    return NULL;
+}
+
+
+reg_redispool_t *
+reg_redispool_create(const reg_config_t *config,
+    const reg_redispool_watch_t *watch, reg_error_t *err)
+{
+    int                 sys;
+    pthread_condattr_t  attr;
+    reg_redispool_t    *pool = calloc(1, sizeof(*pool));
+
+    if (pool == NULL || pthread_condattr_init(&attr) != 0) {
+        free(pool);
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    pool->config = config;
+    pool->watch = watch;
+
+    (void) pthread_mutex_init(&pool->lock, NULL);  /* cannot fail */
+    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);   /* it exists */
+    (void) pthread_cond_init(&pool->wake, &attr);  /* cannot fail */
+    (void) pthread_cond_init(&pool->given, &attr); /* cannot fail */
+    (void) pthread_condattr_destroy(&attr);
+
+    sys = pthread_create(&pool->thread, NULL, reg_redispool_thread, pool);
+
+    if (sys != 0) {
+        (void) reg_error_sys(err, sys, REG_UNKNOWN, "pthread_create", "redis");
+        free(pool);
+        return NULL;
+    }
+
+    return pool;
+}
+
+
+void
+reg_redispool_free(reg_redispool_t *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+
+    reg_redispool_lock(pool);
+    pool->stopping = true;
+    (void) pthread_cond_signal(&pool->wake);
+    reg_redispool_unlock(pool);
+
+    (void) pthread_join(pool->thread, NULL);       /* it is joinable */
+
+    reg_redispool_drain(pool);
+    (void) pthread_cond_destroy(&pool->given);
+    (void) pthread_cond_destroy(&pool->wake);
+    (void) pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}

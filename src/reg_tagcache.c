@@ -1,0 +1,855 @@
+#include "reg_tagcache.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include <openssl/evp.h>
+
+#include "reg_fence.h"
+#include "reg_redispool.h"
+#include "reg_revision.h"
+#include "reg_tag.h"
+#include "reg_tagmap.h"
+
+
+#define REG_TAGCACHE_MARK     "10000"   /* ms that a writer may take */
+#define REG_TAGCACHE_LEASE    "3000"    /* ms that a reader may take */
+#define REG_TAGCACHE_BATCH    16        /* tags in one call */
+#define REG_TAGCACHE_MEASURE  32        /* every so many misses */
+#define REG_TAGCACHE_KEY      (sizeof(REG_TAGCACHE_VALUES) + REG_NAME_MAX \
+                               + REG_TAG_MAX + 4)
+#define REG_TAGCACHE_VALUE    (18 + REG_DIGEST_SIZE)
+#define REG_TAGCACHE_RANDOM   16        /* digits of a lease */
+
+
+/* Lua, known to the server by its SHA-1. */
+typedef struct {
+    const char  *text;
+    char         sha1[41];
+} reg_tagcache_script_t;
+
+struct reg_tagcache_s {
+    reg_store_t               *store;
+    const reg_config_t        *config;
+    const reg_tagcache_log_t  *log;
+    reg_tagmap_t              *map;
+    reg_redispool_t           *pool;             /* NULL: there is no Redis */
+    reg_redispool_watch_t      watch;
+    reg_tagcache_script_t      look;
+    reg_tagcache_script_t      fill;
+
+    _Atomic uint64_t           fence;
+    _Atomic int64_t            disk_ns;          /* moving means; 0: unknown */
+    _Atomic int64_t            redis_ns;
+    _Atomic uint32_t           misses;
+    _Atomic uint32_t           complaints;       /* bits of what was logged */
+    _Atomic int64_t            counts[REG_TAGCACHE_COUNTS];
+};
+
+typedef struct {
+    char    text[REG_TAGCACHE_KEY];
+    size_t  len;
+} reg_tagcache_key_t;
+
+/* One look-up, from level to level. */
+typedef struct {
+    const reg_name_t     *name;
+    const reg_tag_t      *tag;
+    reg_tagmap_ticket_t   ticket;
+    reg_tagcache_key_t    value;
+    reg_tagcache_key_t    write;
+    uint64_t              fence;
+    char                  lease[REG_TAGCACHE_RANDOM + 2];    /* or "" */
+} reg_tagcache_look_t;
+
+
+/* KEYS v, w; ARGV fence, lease, its ms.  "TTL DIGEST", "?" if somebody else
+ * has a lease, or nothing: then the lease is ours. */
+static const char  reg_tagcache_look_text[] =
+    "local v = redis.call('GET', KEYS[1]) "
+    "if v then "
+    "if string.sub(v, 1, #ARGV[1]) == ARGV[1] then "
+    "return redis.call('PTTL', KEYS[1]) .. string.sub(v, #ARGV[1] + 1) end "
+    "if string.sub(v, 1, 1) == '?' then return '?' end "
+    "end "
+    "if redis.call('EXISTS', KEYS[2]) == 1 then return '?' end "
+    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
+    "return false";
+
+/* KEYS v, w; ARGV lease, value, its ms.  1 if it was put there. */
+static const char  reg_tagcache_fill_text[] =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] "
+    "and redis.call('EXISTS', KEYS[2]) == 0 then "
+    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
+    "return 1 end "
+    "return 0";
+
+static const char *const  reg_tagcache_names[] = {
+    [REG_TAGCACHE_MEMORY] = "memory",
+    [REG_TAGCACHE_REDIS] = "redis",
+    [REG_TAGCACHE_DISK] = "disk",
+    [REG_TAGCACHE_FILLED] = "filled",
+    [REG_TAGCACHE_LATE] = "late",
+    [REG_TAGCACHE_DROPPED] = "dropped",
+    [REG_TAGCACHE_FLUSHED] = "flushed",
+    [REG_TAGCACHE_BUSY] = "busy",
+    [REG_TAGCACHE_FAILED] = "failed",
+    [REG_TAGCACHE_REFUSED] = "refused",
+    [REG_TAGCACHE_ODD] = "odd",
+    [REG_TAGCACHE_FENCED] = "fenced",
+};
+
+
+const char *
+reg_tagcache_count_name(reg_tagcache_count_t count)
+{
+    return reg_tagcache_names[count];
+}
+
+
+static void
+reg_tagcache_count(reg_tagcache_t *cache, reg_tagcache_count_t what)
+{
+    (void) atomic_fetch_add_explicit(&cache->counts[what], 1,
+                                     memory_order_relaxed);
+}
+
+
+/* Once from connecting to connecting. */
+static void
+reg_tagcache_complain(reg_tagcache_t *cache, reg_tagcache_count_t what,
+    const char *message)
+{
+    uint32_t  bit = 1u << what;
+
+    reg_tagcache_count(cache, what);
+
+    if ((atomic_fetch_or(&cache->complaints, bit) & bit) == 0) {
+        cache->log->line(cache->log->ctx, REG_LOG_WARN, message);
+    }
+}
+
+
+/* ---- keys and values ----------------------------------------------------- */
+
+
+static void
+reg_tagcache_key(reg_tagcache_key_t *key, const char *prefix,
+    const reg_name_t *name, const reg_tag_t *tag)
+{
+    key->len = (size_t) snprintf(key->text, sizeof(key->text), "%s{%s}:%s",
+                                 prefix, name->text, tag->text);    /* fits */
+}
+
+
+static reg_str_t
+reg_tagcache_key_str(const reg_tagcache_key_t *key)
+{
+    return (reg_str_t) { key->len, key->text };
+}
+
+
+int
+reg_tagcache_key_parse(reg_str_t key, reg_name_t *name, reg_tag_t *tag)
+{
+    reg_str_t  prefix = REG_STR(REG_TAGCACHE_VALUES "{"), part;
+
+    if (!reg_str_starts(key, prefix)
+        && !reg_str_starts(key, REG_STR(REG_TAGCACHE_WRITES "{")))
+    {
+        return -1;
+    }
+
+    key.data += prefix.len;
+    key.len -= prefix.len;
+    part = reg_str_cut(&key, '}');
+
+    if (!reg_str_starts(key, REG_STR(":"))) {
+        return -1;
+    }
+
+    key.data++;
+    key.len--;
+
+    return reg_name_parse(name, part) == -1 ? -1 : reg_tag_parse(tag, key);
+}
+
+
+int
+reg_tagcache_value_parse(reg_str_t value, uint64_t *fence, reg_digest_t *d)
+{
+    reg_str_t  part;
+
+    if (reg_str_starts(value, REG_STR("?"))) {
+        return 0;
+    }
+
+    part = reg_str_cut(&value, ' ');
+
+    if (part.len != 16 || !reg_str_is_hex(part)) {
+        return -1;
+    }
+
+    *fence = strtoull(part.data, NULL, 16);     /* ends at the blank */
+
+    return reg_digest_parse(d, value) == -1 ? -1 : 1;
+}
+
+
+/* ---- scripts ------------------------------------------------------------- */
+
+
+static void
+reg_tagcache_script(reg_tagcache_script_t *script, const char *text)
+{
+    unsigned char  hash[EVP_MAX_MD_SIZE];
+    unsigned       len = 0;
+
+    script->text = text;
+
+    /* without it, each call sends the whole text */
+    if (EVP_Digest(text, strlen(text), hash, &len, EVP_sha1(), NULL) != 1) {
+        len = 0;
+    }
+
+    for (unsigned i = 0; i < len && i < 20; i++) {
+        (void) snprintf(script->sha1 + 2 * i, 3, "%02x", hash[i]);
+    }
+}
+
+
+/* Runs a script over the keys of a look-up with three arguments. */
+static int
+reg_tagcache_run(const reg_tagcache_t *cache, const reg_redispool_link_t *link,
+    const reg_tagcache_script_t *script, reg_redis_command_t *command,
+    reg_redis_reply_t *reply, reg_error_t *err)
+{
+    int  ms = (int) cache->config->tags_timeout;
+
+    command->args[0] = REG_STR("EVALSHA");
+    command->args[1] = reg_str_from(script->sha1);
+
+    if (reg_redis_call(link->c, command, 1, reply, ms, err) == -1) {
+        return -1;
+    }
+
+    if (!reg_redis_refused(reply, "NOSCRIPT")) {
+        return 0;
+    }
+
+    command->args[0] = REG_STR("EVAL");
+    command->args[1] = reg_str_from(script->text);
+
+    return reg_redis_call(link->c, command, 1, reply, ms, err);
+}
+
+
+/* ---- what the pool's thread tells ---------------------------------------- */
+
+
+static void
+reg_tagcache_flush(reg_tagcache_t *cache)
+{
+    reg_tagmap_flush(cache->map);
+    reg_tagcache_count(cache, REG_TAGCACHE_FLUSHED);
+}
+
+
+static bool
+reg_tagcache_beat(void *ctx)
+{
+    reg_tagcache_t  *cache = ctx;
+    uint64_t         fence;
+    reg_error_t      err = REG_ERROR_INIT;
+
+    if (reg_fence_read(cache->store, &fence, &err) == -1) {
+        return false;                    /* the disk has worse to tell */
+    }
+
+    if (atomic_exchange(&cache->fence, fence) != fence) {
+        reg_tagcache_flush(cache);                                /* T3 */
+    }
+
+    return true;
+}
+
+
+static void
+reg_tagcache_changed(void *ctx, reg_str_t key)
+{
+    reg_tagcache_t  *cache = ctx;
+    reg_name_t       name;
+    reg_tag_t        tag;
+
+    if (key.len == 0) {
+        reg_tagcache_flush(cache);
+
+    } else if (reg_tagcache_key_parse(key, &name, &tag) == 0) {
+        reg_tagmap_drop(cache->map, &name, &tag);
+        reg_tagcache_count(cache, REG_TAGCACHE_DROPPED);
+    }
+}
+
+
+static void
+reg_tagcache_log(void *ctx, reg_log_level_t level, const char *message)
+{
+    reg_tagcache_t  *cache = ctx;
+
+    atomic_store(&cache->complaints, 0);
+    cache->log->line(cache->log->ctx, level, message);
+}
+
+
+/* ---- open and close ------------------------------------------------------ */
+
+
+int
+reg_tagcache_open(reg_tagcache_t **out, reg_store_t *store,
+    const reg_config_t *config, const reg_tagcache_log_t *log,
+    reg_error_t *err)
+{
+    bool             wanted = reg_redispool_is_wanted(config);
+    reg_tagcache_t  *cache = calloc(1, sizeof(*cache));
+
+    if (cache == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    cache->store = store;
+    cache->config = config;
+    cache->log = log;
+    cache->watch = (reg_redispool_watch_t) {
+        .beat = reg_tagcache_beat, .changed = reg_tagcache_changed,
+        .log = reg_tagcache_log, .prefix = REG_TAGCACHE_WRITES, .ctx = cache,
+    };
+
+    reg_tagcache_script(&cache->look, reg_tagcache_look_text);
+    reg_tagcache_script(&cache->fill, reg_tagcache_fill_text);
+
+    cache->map = reg_tagmap_create(wanted ? (size_t) config->tags_memory : 0,
+                                   err);
+
+    if (cache->map != NULL && wanted) {
+        cache->pool = reg_redispool_create(config, &cache->watch, err);
+    }
+
+    if (cache->map == NULL || (wanted && cache->pool == NULL)) {
+        reg_tagcache_close(cache);
+        return -1;
+    }
+
+    *out = cache;
+    return 0;
+}
+
+
+void
+reg_tagcache_close(reg_tagcache_t *cache)
+{
+    if (cache != NULL) {
+        reg_redispool_free(cache->pool);
+        reg_tagmap_free(cache->map);
+        free(cache);
+    }
+}
+
+
+void
+reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats)
+{
+    stats->used = cache->pool != NULL;
+    stats->up = stats->used && reg_redispool_proven(cache->pool) != 0;
+    stats->follows = stats->up && reg_redispool_tells(cache->pool);
+
+    for (int i = 0; i < REG_TAGCACHE_COUNTS; i++) {
+        stats->counts[i] = atomic_load(&cache->counts[i]);
+    }
+}
+
+
+/* ---- reading ------------------------------------------------------------- */
+
+
+/* T4 */
+static bool
+reg_tagcache_trusts(const reg_tagcache_t *cache, int64_t now)
+{
+    int64_t  proven = reg_redispool_proven(cache->pool);
+
+    return proven != 0 && now - proven < REG_REDISPOOL_WINDOW * 1000000LL;
+}
+
+
+static bool
+reg_tagcache_keeps(const reg_tagcache_t *cache, int64_t now)
+{
+    return reg_redispool_tells(cache->pool) && reg_tagcache_trusts(cache, now);
+}
+
+
+static void
+reg_tagcache_mean(_Atomic int64_t *mean, int64_t sample)
+{
+    int64_t  old = atomic_load_explicit(mean, memory_order_relaxed);
+
+    atomic_store_explicit(mean, old == 0 ? sample : old + (sample - old) / 8,
+                          memory_order_relaxed);
+}
+
+
+/* On a local disk a link is read faster than Redis answers. */
+static bool
+reg_tagcache_pays(reg_tagcache_t *cache)
+{
+    int64_t   disk = atomic_load_explicit(&cache->disk_ns,
+                                          memory_order_relaxed);
+    int64_t   redis = atomic_load_explicit(&cache->redis_ns,
+                                           memory_order_relaxed);
+    uint32_t  n = atomic_fetch_add_explicit(&cache->misses, 1,
+                                            memory_order_relaxed);
+
+    return cache->config->tags_ask == REG_TAGS_ALWAYS
+           || disk == 0 || redis < disk || n % REG_TAGCACHE_MEASURE == 0;
+}
+
+
+/* A replica, or one that may not be written to, is not the one we want; what
+ * else is refused stays refused. */
+static void
+reg_tagcache_refused(reg_tagcache_t *cache, const reg_redis_reply_t *reply)
+{
+    char  message[200];
+
+    (void) snprintf(message, sizeof(message), "redis: a command is refused:"
+                    " %.120s", reply->text);
+
+    reg_tagcache_complain(cache, REG_TAGCACHE_REFUSED, message);
+
+    if (reg_redis_refused(reply, "READONLY")
+        || reg_redis_refused(reply, "LOADING")
+        || reg_redis_refused(reply, "MASTERDOWN"))
+    {
+        reg_redispool_doubt(cache->pool, reply->text);
+    }
+}
+
+
+/* Removes a value that is none of ours, and so what keeps others from being
+ * put there. */
+static void
+reg_tagcache_odd(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
+    const reg_redispool_link_t *link, reg_error_t *err)
+{
+    char               message[REG_TAGCACHE_KEY + 80];
+    reg_redis_reply_t  reply;
+
+    const reg_redis_command_t  del = {
+        2, { REG_STR("DEL"), reg_tagcache_key_str(&look->value) }
+    };
+
+    (void) snprintf(message, sizeof(message), "redis: the value of %s is not"
+                    " ours, and removed", look->value.text);
+    reg_tagcache_complain(cache, REG_TAGCACHE_ODD, message);
+
+    /* err says what came of it */
+    (void) reg_redis_call(link->c, &del, 1, &reply,
+                          (int) cache->config->tags_timeout, err);
+}
+
+
+static int
+reg_tagcache_lease(reg_tagcache_look_t *look)
+{
+    uint64_t  number;
+
+    if (getrandom(&number, sizeof(number), GRND_NONBLOCK)
+        != (ssize_t) sizeof(number))
+    {
+        return -1;
+    }
+
+    (void) snprintf(look->lease, sizeof(look->lease), "?%016llx",
+                    (unsigned long long) number);               /* fits */
+
+    return 0;
+}
+
+
+/* "TTL DIGEST".  -1 for anything else; a value without an end is none. */
+static int
+reg_tagcache_parse(const reg_tagcache_t *cache,
+    const reg_redis_reply_t *reply, reg_digest_t *d, int64_t *ttl)
+{
+    reg_str_t  text = { reply->len, reply->text };
+    reg_str_t  number = reg_str_cut(&text, ' ');
+
+    if (reg_str_int(number, INT64_MAX, ttl) == -1
+        || reg_digest_parse(d, text) == -1)
+    {
+        return -1;
+    }
+
+    if (*ttl > cache->config->tags_ttl) {
+        *ttl = cache->config->tags_ttl;                           /* T6 */
+    }
+
+    return 0;
+}
+
+
+/* 1 and the digest if Redis has it; 0 if not: then look->lease is ours, or
+ * empty.  A digest without a manifest is a lie, or a tag that is being
+ * deleted. */
+static int
+reg_tagcache_answer(reg_tagcache_t *cache, reg_tagcache_look_t *look,
+    const reg_redis_reply_t *reply, reg_digest_t *d, int64_t *ttl)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    if (reply->kind == REG_REDIS_NIL) {
+        return 0;                                    /* the lease is ours */
+    }
+
+    look->lease[0] = '\0';
+
+    if (reply->kind == REG_REDIS_REFUSED
+        && !reg_redis_refused(reply, "WRONGTYPE"))
+    {
+        reg_tagcache_refused(cache, reply);
+        return 0;
+    }
+
+    if (reply->kind == REG_REDIS_TEXT && reply->text[0] == '?') {
+        return 0;
+    }
+
+    return reply->kind == REG_REDIS_TEXT
+           && reg_tagcache_parse(cache, reply, d, ttl) == 0
+           && reg_revision_require(cache->store, look->name, d, &quiet) == 0
+           ? 1 : -1;
+}
+
+
+/* 1 if Redis knows; else 0. */
+static int
+reg_tagcache_ask(reg_tagcache_t *cache, reg_tagcache_look_t *look,
+    reg_digest_t *d, int64_t *until)
+{
+    int                   rc = 0;
+    int64_t               ttl = 0, begin = reg_redispool_now();
+    char                  fence[20];
+    reg_error_t           err = REG_ERROR_INIT;
+    reg_redis_reply_t     reply;
+    reg_redispool_link_t  link;
+
+    if (!reg_redispool_take(cache->pool, &link, 0)) {
+        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+        return 0;
+    }
+
+    look->fence ^= link.server;                                   /* T3 */
+    (void) snprintf(fence, sizeof(fence), "%016llx ",
+                    (unsigned long long) look->fence);          /* fits */
+
+    reg_redis_command_t  command = {
+        8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
+             reg_tagcache_key_str(&look->value),
+             reg_tagcache_key_str(&look->write), { 16, fence },
+             reg_str_from(look->lease), REG_STR(REG_TAGCACHE_LEASE) }
+    };
+
+    if (reg_tagcache_run(cache, &link, &cache->look, &command, &reply, &err)
+        == -1)
+    {
+        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+        look->lease[0] = '\0';
+
+    } else {
+        reg_tagcache_mean(&cache->redis_ns, reg_redispool_now() - begin);
+        rc = reg_tagcache_answer(cache, look, &reply, d, &ttl);
+    }
+
+    if (rc == -1) {
+        reg_tagcache_odd(cache, look, &link, &err);
+    }
+
+    reg_redispool_give(cache->pool, &link, &err);
+    *until = begin + ttl * 1000000;
+
+    return rc == 1;
+}
+
+
+/* T1: puts what was read from disk into Redis, if nobody has written. */
+static void
+reg_tagcache_fill(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
+    const reg_digest_t *d)
+{
+    char                  ms[24], value[REG_TAGCACHE_VALUE];
+    reg_error_t           err = REG_ERROR_INIT;
+    reg_redis_reply_t     reply;
+    reg_redispool_link_t  link;
+
+    if (!reg_redispool_take(cache->pool, &link, 0)) {
+        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+        return;
+    }
+
+    (void) snprintf(ms, sizeof(ms), "%lld",
+                    (long long) cache->config->tags_ttl);
+    (void) snprintf(value, sizeof(value), "%016llx %s",
+                    (unsigned long long) look->fence, d->text); /* fits */
+
+    reg_redis_command_t  command = {
+        8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
+             reg_tagcache_key_str(&look->value),
+             reg_tagcache_key_str(&look->write), reg_str_from(look->lease),
+             reg_str_from(value), reg_str_from(ms) }
+    };
+
+    if (reg_tagcache_run(cache, &link, &cache->fill, &command, &reply, &err)
+        == -1)
+    {
+        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+
+    } else if (reply.kind == REG_REDIS_REFUSED) {
+        reg_tagcache_refused(cache, &reply);
+
+    } else {
+        reg_tagcache_count(cache, reply.number == 1 ? REG_TAGCACHE_FILLED
+                                                    : REG_TAGCACHE_LATE);
+    }
+
+    reg_redispool_give(cache->pool, &link, &err);
+}
+
+
+static int
+reg_tagcache_disk(reg_tagcache_t *cache, const reg_name_t *name,
+    const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err)
+{
+    reg_tagcache_count(cache, REG_TAGCACHE_DISK);
+
+    return reg_tag_read(cache->store, name, tag, d, err) == -1
+           ? -1 : reg_revision_require(cache->store, name, d, err);
+}
+
+
+/* Not in memory. */
+static int
+reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
+    reg_digest_t *d, reg_error_t *err)
+{
+    int64_t  begin = reg_redispool_now(), until = 0;
+
+    if (reg_tagcache_trusts(cache, begin) && reg_tagcache_pays(cache)
+        && reg_tagcache_lease(look) == 0)
+    {
+        reg_tagcache_key(&look->value, REG_TAGCACHE_VALUES, look->name,
+                         look->tag);
+        reg_tagcache_key(&look->write, REG_TAGCACHE_WRITES, look->name,
+                         look->tag);
+
+        if (reg_tagcache_ask(cache, look, d, &until) == 1) {
+            reg_tagcache_count(cache, REG_TAGCACHE_REDIS);
+            reg_tagmap_put(cache->map, &look->ticket, d, until);
+            return 0;
+        }
+    }
+
+    begin = reg_redispool_now();
+
+    if (reg_tagcache_disk(cache, look->name, look->tag, d, err) == -1) {
+        return -1;                       /* a lease ends by itself */
+    }
+
+    reg_tagcache_mean(&cache->disk_ns, reg_redispool_now() - begin);
+    reg_tagmap_put(cache->map, &look->ticket, d,
+                   begin + cache->config->tags_ttl * 1000000);
+
+    if (look->lease[0] != '\0') {
+        reg_tagcache_fill(cache, look, d);
+    }
+
+    return 0;
+}
+
+
+int
+reg_tagcache_resolve(reg_tagcache_t *cache, const reg_name_t *name,
+    const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err)
+{
+    int64_t              now;
+    reg_tagcache_look_t  look = { .name = name, .tag = tag };
+
+    if (cache->pool == NULL) {
+        return reg_tagcache_disk(cache, name, tag, d, err);
+    }
+
+    /* the ticket before the fence: a fence that is raised after this makes it
+     * void */
+    now = reg_redispool_now();
+
+    if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket)
+        && reg_tagcache_keeps(cache, now))
+    {
+        reg_tagcache_count(cache, REG_TAGCACHE_MEMORY);
+        return 0;
+    }
+
+    look.fence = atomic_load(&cache->fence);
+
+    return reg_tagcache_miss(cache, &look, d, err);
+}
+
+
+/* ---- writing ------------------------------------------------------------- */
+
+
+void
+reg_tagcache_begin(reg_tagcache_write_t *w, reg_tagcache_t *cache,
+    const reg_name_t *name)
+{
+    w->cache = cache;
+    w->name = name;
+    w->tags = (reg_buf_t) REG_BUF_INIT;
+}
+
+
+/* The commands for one tag: it is being written, or it was. */
+static size_t
+reg_tagcache_commands(reg_redis_command_t *commands,
+    const reg_tagcache_key_t *value, const reg_tagcache_key_t *write,
+    bool done)
+{
+    reg_str_t  v = reg_tagcache_key_str(value);
+    reg_str_t  w = reg_tagcache_key_str(write);
+
+    commands[0] = (reg_redis_command_t) {
+        5, { REG_STR("SET"), w, REG_STR("1"), REG_STR("PX"),
+             REG_STR(REG_TAGCACHE_MARK) }
+    };
+
+    commands[1] = done
+        ? (reg_redis_command_t) { 3, { REG_STR("DEL"), v, w } }
+        : (reg_redis_command_t) { 2, { REG_STR("DEL"), v } };
+
+    return 2;
+}
+
+
+/* Tells Redis of some tags.  -1 if it does not know then. */
+static int
+reg_tagcache_tell(reg_tagcache_t *cache, const reg_redis_command_t *commands,
+    size_t n)
+{
+    int                   rc = 0;
+    int                   ms = (int) (cache->config->redis_read
+                                      + cache->config->redis_write);
+    reg_error_t           err = REG_ERROR_INIT;
+    reg_redis_reply_t     replies[2 * REG_TAGCACHE_BATCH];
+    reg_redispool_link_t  link;
+
+    if (!reg_redispool_take(cache->pool, &link, ms)) {
+        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+        return -1;
+    }
+
+    if (reg_redis_call(link.c, commands, n, replies, ms, &err) == -1) {
+        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+        rc = -1;
+    }
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (replies[i].kind == REG_REDIS_REFUSED) {
+            reg_tagcache_refused(cache, &replies[i]);
+            rc = -1;
+        }
+    }
+
+    reg_redispool_give(cache->pool, &link, &err);
+
+    return rc;
+}
+
+
+/* The same for the tags of list, each with a line end; in memory as well. */
+static int
+reg_tagcache_tell_all(reg_tagcache_write_t *w, reg_str_t list, bool done)
+{
+    int                  rc = 0;
+    size_t               n = 0, keys = 0;
+    reg_tag_t            tag;
+    reg_redis_command_t  commands[2 * REG_TAGCACHE_BATCH];
+    reg_tagcache_key_t   values[REG_TAGCACHE_BATCH];
+    reg_tagcache_key_t   writes[REG_TAGCACHE_BATCH];
+
+    while (list.len > 0) {
+        (void) reg_tag_parse(&tag, reg_str_cut(&list, '\n'));   /* it is one */
+
+        reg_tagmap_drop(w->cache->map, w->name, &tag);
+        reg_tagcache_key(&values[keys], REG_TAGCACHE_VALUES, w->name, &tag);
+        reg_tagcache_key(&writes[keys], REG_TAGCACHE_WRITES, w->name, &tag);
+        n += reg_tagcache_commands(commands + n, &values[keys], &writes[keys],
+                                   done);
+        keys++;
+
+        if (keys == REG_TAGCACHE_BATCH || list.len == 0) {
+            if (rc == 0) {
+                rc = reg_tagcache_tell(w->cache, commands, n);
+            }
+
+            n = keys = 0;
+        }
+    }
+
+    return rc;
+}
+
+
+void
+reg_tagcache_touch(reg_tagcache_write_t *w, const reg_tag_t *tag)
+{
+    size_t  at = w->tags.len;
+
+    if (w->cache->pool == NULL) {
+        return;
+    }
+
+    reg_buf_putstr(&w->tags, reg_tag_str(tag));
+    reg_buf_puts(&w->tags, "\n");
+
+    if (reg_buf_ok(&w->tags)) {
+        /* without it, T2 holds but for a writer that dies */
+        (void) reg_tagcache_tell_all(w, (reg_str_t) {
+                                     w->tags.len - at, w->tags.data + at },
+                                     false);
+    }
+}
+
+
+void
+reg_tagcache_end(reg_tagcache_write_t *w)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+
+    if (w->cache->pool != NULL
+        && (!reg_buf_ok(&w->tags)
+            || reg_tagcache_tell_all(w, reg_buf_str(&w->tags), true) == -1))
+    {
+        reg_tagcache_count(w->cache, REG_TAGCACHE_FENCED);
+        reg_tagmap_flush(w->cache->map);
+
+        if (reg_fence_raise(w->cache->store, &err) == -1) {       /* T3 */
+            reg_tagcache_complain(w->cache, REG_TAGCACHE_FENCED,
+                                  "tags: the others could not be told of a"
+                                  " change; they see it after"
+                                  " nginx_registry.tags.ttl");
+        }
+    }
+
+    reg_buf_free(&w->tags);
+}
