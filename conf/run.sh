@@ -21,7 +21,13 @@ socket=$RUNDIR/registry.sock
 ctl=${WORKER%/*}/registryctl
 
 [ -x "$nginx_bin" ] || die "no nginx at '$nginx_bin': run 'make deps'"
-[ -z "${REDIS:-}" ] || say "run: REDIS is not used by this version: tags are read from disk"
+
+# a path may be relative to where we were started
+case ${REDIS:-} in
+    '')   ;;
+    */*)  REGISTRY_REDIS_ADDR=$(absolute "$REDIS"); export REGISTRY_REDIS_ADDR ;;
+    *)    REGISTRY_REDIS_ADDR=$REDIS; export REGISTRY_REDIS_ADDR ;;
+esac
 
 mkdir -p "$ROOT" "$RUNDIR" "$RUNDIR/tmp"
 

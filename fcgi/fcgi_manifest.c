@@ -9,11 +9,20 @@
 #include "reg_referrers.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
+#include "reg_tagcache.h"
 
 
 #define FCGI_MANIFEST_MISSING_MAX  32     /* entries in one error body */
 #define FCGI_MANIFEST_TAGS_MAX     32     /* ?tag= of one PUT */
 
+
+/* What a PUT brings. */
+typedef struct {
+    reg_digest_t  digest;
+    reg_str_t     body;
+    size_t        ntags;
+    reg_tag_t     tags[FCGI_MANIFEST_TAGS_MAX];
+} fcgi_manifest_new_t;
 
 /* Descriptors of what is not in the repository. */
 typedef struct {
@@ -102,17 +111,13 @@ out:
 }
 
 
-/* Gives an entry to release.  The revision link is looked at each time. */
+/* Gives an entry to release, of a manifest that NAME is known to have. */
 static int
-fcgi_manifest_load(const fcgi_service_t *service, const reg_name_t *name,
+fcgi_manifest_fetch(const fcgi_service_t *service, const reg_name_t *name,
     const reg_digest_t *digest, fcgi_cache_entry_t **entry, reg_error_t *err)
 {
     int      rc;
     int64_t  size;
-
-    if (reg_revision_require(service->store, name, digest, err) == -1) {
-        return -1;
-    }
 
     *entry = fcgi_cache_get(service->cache, digest);
 
@@ -143,6 +148,33 @@ fcgi_manifest_load(const fcgi_service_t *service, const reg_name_t *name,
     fcgi_manifest_leave(service);
 
     return rc;
+}
+
+
+/* The same, whether NAME has it or not. */
+static int
+fcgi_manifest_load(const fcgi_service_t *service, const reg_name_t *name,
+    const reg_digest_t *digest, fcgi_cache_entry_t **entry, reg_error_t *err)
+{
+    return reg_revision_require(service->store, name, digest, err) == -1
+           ? -1 : fcgi_manifest_fetch(service, name, digest, entry, err);
+}
+
+
+/* What a tag points to, or what has this digest. */
+static int
+fcgi_manifest_find(const fcgi_service_t *service, const reg_name_t *name,
+    const reg_ref_t *ref, fcgi_cache_entry_t **entry, reg_error_t *err)
+{
+    reg_digest_t  current;
+
+    if (ref->is_digest) {
+        return fcgi_manifest_load(service, name, &ref->digest, entry, err);
+    }
+
+    return reg_tagcache_resolve(service->tags, name, &ref->tag, &current, err)
+           == -1 ? -1 : fcgi_manifest_fetch(service, name, &current, entry,
+                                            err);
 }
 
 
@@ -329,17 +361,9 @@ fcgi_manifest_get(const fcgi_service_t *service, fcgi_request_t *r,
 {
     const reg_name_t    *name = &r->target.name;
     const reg_ref_t     *ref = &r->target.ref;
-    reg_digest_t         current;
-    const reg_digest_t  *digest = ref->is_digest ? &ref->digest : &current;
     fcgi_cache_entry_t  *entry;
 
-    if (!ref->is_digest
-        && reg_tag_read(service->store, name, &ref->tag, &current, err) == -1)
-    {
-        return -1;
-    }
-
-    if (fcgi_manifest_load(service, name, digest, &entry, err) == -1) {
+    if (fcgi_manifest_find(service, name, ref, &entry, err) == -1) {
         return -1;
     }
 
@@ -523,6 +547,28 @@ fcgi_manifest_refer(const fcgi_service_t *service, const reg_name_t *name,
 }
 
 
+/* Puts manifest and tags on disk; whoever remembers the tags is told. */
+static int
+fcgi_manifest_publish(const fcgi_service_t *service, const reg_name_t *name,
+    const fcgi_manifest_new_t *new, reg_error_t *err)
+{
+    int                   rc;
+    reg_tagcache_write_t  w;
+
+    reg_tagcache_begin(&w, service->tags, name);
+
+    for (size_t i = 0; i < new->ntags; i++) {
+        reg_tagcache_touch(&w, &new->tags[i]);
+    }
+
+    rc = reg_revision_put(service->store, name, &new->digest, new->body,
+                          new->tags, new->ntags, err);
+    reg_tagcache_end(&w);
+
+    return rc;
+}
+
+
 static void
 fcgi_manifest_created(const fcgi_request_t *r, fcgi_reply_t *reply,
     const reg_manifest_t *m, const reg_digest_t *digest)
@@ -545,14 +591,12 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
     int                      rc = -1;
     const reg_name_t        *name = &r->target.name;
     const reg_ref_t         *ref = &r->target.ref;
-    size_t                   ntags;
-    reg_tag_t                tags[FCGI_MANIFEST_TAGS_MAX];
-    reg_digest_t             digest;
+    fcgi_manifest_new_t      new = { .body = body };
     reg_manifest_t           m = REG_MANIFEST_INIT;
     fcgi_manifest_missing_t  missing;
 
-    if (fcgi_manifest_tags(r, tags, &ntags, err) == -1
-        || fcgi_manifest_name(ref, body, &digest, err) == -1
+    if (fcgi_manifest_tags(r, new.tags, &new.ntags, err) == -1
+        || fcgi_manifest_name(ref, body, &new.digest, err) == -1
         || reg_manifest_parse(&m, body, r->content_type, err) == -1)
     {
         goto out;
@@ -571,17 +615,16 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
     }
 
     /* the list first: a manifest that is there is never missing from it */
-    if (fcgi_manifest_refer(service, name, &m, &digest, err) == -1
-        || reg_revision_put(service->store, name, &digest, body, tags, ntags,
-                            err) == -1)
+    if (fcgi_manifest_refer(service, name, &m, &new.digest, err) == -1
+        || fcgi_manifest_publish(service, name, &new, err) == -1)
     {
         goto out;
     }
 
-    fcgi_manifest_created(r, reply, &m, &digest);
+    fcgi_manifest_created(r, reply, &m, &new.digest);
 
-    for (size_t i = 0; ref->is_digest && i < ntags; i++) {
-        fcgi_reply_header(reply, "OCI-Tag", reg_tag_str(&tags[i]));
+    for (size_t i = 0; ref->is_digest && i < new.ntags; i++) {
+        fcgi_reply_header(reply, "OCI-Tag", reg_tag_str(&new.tags[i]));
     }
 
     rc = 0;
@@ -624,6 +667,13 @@ fcgi_manifest_put(const fcgi_service_t *service, fcgi_request_t *r,
 /* ---- delete -------------------------------------------------------------- */
 
 
+static void
+fcgi_manifest_untag(void *ctx, const reg_tag_t *tag)
+{
+    reg_tagcache_touch(ctx, tag);
+}
+
+
 int
 fcgi_manifest_delete(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_t *reply, reg_error_t *err)
@@ -632,9 +682,20 @@ fcgi_manifest_delete(const fcgi_service_t *service, fcgi_request_t *r,
     const reg_ref_t   *ref = &r->target.ref;
     int                rc;
 
-    rc = ref->is_digest
-         ? reg_revision_delete(service->store, name, &ref->digest, err)
-         : reg_tag_delete(service->store, name, &ref->tag, err);
+    reg_tagcache_write_t  w;
+    reg_revision_watch_t  watch = { fcgi_manifest_untag, &w };
+
+    reg_tagcache_begin(&w, service->tags, name);
+
+    if (ref->is_digest) {
+        rc = reg_revision_delete(service->store, name, &ref->digest, &watch,
+                                 err);
+    } else {
+        reg_tagcache_touch(&w, &ref->tag);
+        rc = reg_tag_delete(service->store, name, &ref->tag, err);
+    }
+
+    reg_tagcache_end(&w);
 
     if (rc == -1) {
         return -1;

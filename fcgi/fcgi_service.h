@@ -14,6 +14,7 @@
 #include "reg_access.h"
 #include "reg_config.h"
 #include "reg_store.h"
+#include "reg_tagcache.h"
 
 /* a manifest above this size passes through the gate */
 #define FCGI_SERVICE_LARGE  (256 * 1024)
@@ -22,6 +23,7 @@ typedef struct {
     const reg_config_t  *config;
     reg_store_t         *store;
     fcgi_cache_t        *cache;
+    reg_tagcache_t      *tags;
     fcgi_log_t          *log;
     reg_access_t        *access;
     const fcgi_audit_t  *audit;

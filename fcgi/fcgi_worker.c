@@ -71,6 +71,13 @@ fcgi_worker_serve(const fcgi_service_t *service, int listener,
 }
 
 
+static void
+fcgi_worker_tags(void *ctx, reg_log_level_t level, const char *message)
+{
+    fcgi_log(ctx, level, "%s", message);
+}
+
+
 int
 fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     reg_throttle_t *throttle)
@@ -83,8 +90,11 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     fcgi_cache_t    *cache;
     reg_lists_t     *lists;
     reg_access_t    *access = NULL;
+    reg_tagcache_t  *tags = NULL;
     fcgi_audit_t     audit = { -1 };
     reg_error_t      err = REG_ERROR_INIT;
+
+    const reg_tagcache_log_t  tags_log = { fcgi_worker_tags, log };
 
     fcgi_worker_memory();
 
@@ -97,11 +107,14 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
                && reg_access_open(&access, config, &store, throttle, &err)
                   == 0
-               && fcgi_audit_open(&audit, config->audit_path, &err) == 0)
+               && fcgi_audit_open(&audit, config->audit_path, &err) == 0
+               && reg_tagcache_open(&tags, &store, config, &tags_log, &err)
+                  == 0)
     {
         fcgi_service_t  service = {
-            .config = config, .store = &store, .cache = cache, .log = log,
-            .access = access, .audit = &audit, .gate = &gate, .root = root,
+            .config = config, .store = &store, .cache = cache, .tags = tags,
+            .log = log, .access = access, .audit = &audit, .gate = &gate,
+            .root = root,
         };
 
         fcgi_worker_epoch(&store, log);
@@ -115,6 +128,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     }
 
     if (rc == 0) {
+        reg_tagcache_close(tags);
         fcgi_audit_close(&audit);
         reg_access_close(access);
         reg_lists_free(lists);
