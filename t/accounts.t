@@ -166,10 +166,63 @@ is_deeply($list->{robots}[0]{repositories}, ['team/*', 'tools'],
     'with its repositories');
 unlike(json($list), qr/nrr_|sha256/, 'and without its secret');
 
+my $blob = $r->request('POST', '/v2/team/app/blobs/uploads/',
+    as($robot->{user}, $robot->{secret}), body => '');
+is($blob->{status}, 202, 'it may push to what it was given');
+is($r->request('POST', '/v2/team/app/deep/blobs/uploads/',
+    as($robot->{user}, $robot->{secret}), body => '')->{status}, 403,
+    'and to nothing else');
+is($r->request('DELETE', '/v2/team/app/manifests/1',
+    as($robot->{user}, $robot->{secret}))->{status}, 403,
+    'and not delete');
+is(login($robot->{user}, $robot->{secret} =~ tr/a-y/b-z/r), 401,
+    'another secret is wrong');
+is(login('ci', $robot->{secret}), 401, 'so is another name');
+
 change('revoke', '', 'robot', 'revoke', 'robot$ci');
+is(login($robot->{user}, $robot->{secret}), 401, 'revoked is wrong at once');
 is(change('list', '', 'robot', 'list'), '', 'revoked');
 ($status, $out) = ctl('', 'robot', 'revoke', 'ci', '--config', $config);
 is($status, 1, 'what is not there cannot be revoked');
 like($out, qr/no robot/, 'and that is said');
+
+my $brief = decode_json(change('a short life', '', 'robot', 'create', 'brief',
+    '--repo', '**', '--actions', 'pull', '--expires', '2s', '--json'));
+is(login($brief->{user}, $brief->{secret}), 200, 'before its end');
+ok(wait_until(10, sub { login($brief->{user}, $brief->{secret}) == 401 }),
+    'and not after, remembered or not');
+like(change('list', '', 'robot', 'list'), qr/^robot\$brief  EXPIRED /,
+    'the list says so');
+
+
+# ---- guessing is slow, and locks nobody out
+
+change('add', "dave's\n", 'user', 'add', 'dave', '--stdin', '--cost', '8');
+
+sub login_from {
+    my ($address, $user, $password) = @_;
+
+    my ($failed, $code) = $r->run('curl', '-s', '-o', '/dev/null', '-w',
+        '%{http_code} %header{retry-after}', '--interface', $address, '-u',
+        "$user:$password", 'http://127.0.0.1:' . $r->port . '/v2/');
+
+    return $code;
+}
+
+my @codes = map { login_from('127.0.0.2', 'dave', "guess $_") } 1 .. 7;
+is("@codes[0 .. 4]", join(' ', ('401 ') x 5), 'five guesses are answered');
+like($codes[6], qr/^429 [1-9]$/, 'then there is a wait');
+like(login_from('127.0.0.2', 'dave', "dave's"), qr/^429 /,
+    'also for the right password from there');
+is(login_from('127.0.0.3', 'dave', "dave's"), '200 ',
+    'who comes from elsewhere does not wait');
+ok(wait_until(20, sub { login_from('127.0.0.2', 'dave', "dave's") =~ /^200/ }),
+    'and there the wait ends');
+
+
+# ---- nothing of that is in a log
+
+unlike($r->log_of_worker, qr/wonder|guess|dave's|nrr_|\$2y\$/,
+    'no secret is in the log');
 
 done_testing;
