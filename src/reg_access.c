@@ -349,7 +349,8 @@ reg_access_password(reg_access_t *a, reg_str_t user, reg_str_t password,
         rc = reg_access_user(a, user, password, &verdict->login, err);
     }
 
-    if (a->throttle != NULL && rc != -1) {
+    /* without a password nothing was guessed */
+    if (a->throttle != NULL && rc != -1 && password.len > 0) {
         (rc == 1 ? reg_throttle_passed : reg_throttle_failed)
             (a->throttle, &key, now);
     }
@@ -484,18 +485,23 @@ int
 reg_access_basic(reg_access_t *a, const reg_access_ask_t *from,
     reg_access_verdict_t *verdict, reg_error_t *err)
 {
+    bool       basic;
     reg_str_t  value;
 
     memset(verdict, 0, sizeof(*verdict));
+    basic = reg_access_scheme(from->authorization, REG_STR("Basic"), &value);
 
-    if (from->authorization.len == 0) {
+    /* podman and skopeo have an empty name with an empty password when they
+     * have none: base64 of ":" */
+    if (from->authorization.len == 0
+        || (basic && reg_str_eq(value, REG_STR("Og=="))))
+    {
         return 0;
     }
 
     verdict->result = REG_ACCESS_WRONG;
 
-    return reg_access_scheme(from->authorization, REG_STR("Basic"), &value)
-           ? reg_access_pair(a, value, from, verdict, err) : 0;
+    return basic ? reg_access_pair(a, value, from, verdict, err) : 0;
 }
 
 

@@ -2,14 +2,13 @@
 # registry runs, and each change is felt at once.
 
 use Test::Registry;
+
+use File::Temp ();
+use JSON::PP qw(decode_json);
 use MIME::Base64 qw(encode_base64);
-use JSON::PP;
 
 my $ctl   = $ENV{REGISTRY_CTL} // 'build/registryctl';
-my $state = "/tmp/accounts-$$";
-mkdir $state or die "$state: $!\n";
-chmod 0755, $state;
-END { system('rm', '-rf', $state) if defined $state }
+my $state = File::Temp->newdir;
 
 my $users = "$state/users";
 
@@ -218,6 +217,13 @@ is(login_from('127.0.0.3', 'dave', "dave's"), '200 ',
     'who comes from elsewhere does not wait');
 ok(wait_until(20, sub { login_from('127.0.0.2', 'dave', "dave's") =~ /^200/ }),
     'and there the wait ends');
+
+
+# who has no password has not guessed one
+is(join(' ', map { login_from('127.0.0.4', @$_) } map { ['dave', ''], ['', ''] }
+        1 .. 20),
+    join(' ', ('401 ') x 40), 'an empty password is no guess');
+is(login_from('127.0.0.4', 'dave', "dave's"), '200 ', 'the right one is good');
 
 
 # ---- nothing of that is in a log
