@@ -9,7 +9,15 @@ use MIME::Base64 qw(encode_base64);
 my $dir   = File::Temp->newdir;
 my @alice = (Authorization => 'Basic ' . encode_base64('alice:secret', ''));
 my @bob   = (Authorization => 'Basic ' . encode_base64('bob:secret', ''));
-my @wrong = (Authorization => 'Basic ' . encode_base64('alice:wrong', ''));
+
+# Each time somebody else: who fails again and again waits (t/accounts.t).
+
+my $stranger = 0;
+
+sub wrong {
+    return [Authorization => 'Basic '
+        . encode_base64('stranger' . ++$stranger . ':wrong', '')];
+}
 my $zero  = 'sha256:' . '0' x 64;
 my $uuid  = '00000000-0000-4000-8000-000000000000';
 
@@ -45,7 +53,7 @@ sub challenges {
         my @body = defined $body ? (body => $body) : ();
         my $title = "84: $who: $method " . $path =~ s/[0-9a-f-]{30,}/.../r;
 
-        for my $headers ([], \@wrong) {
+        for my $headers ([], wrong()) {
             my $a = $r->request($method, $path, @body, headers => $headers);
             error_is($a, 401, 'UNAUTHORIZED', "$title is 401"
                 . (@$headers ? ' with a wrong password too' : ''));
