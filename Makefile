@@ -71,7 +71,7 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: test-go all build deps deps-test run test check lint unit bench conformance \
+.PHONY: bench-tags test-go all build deps deps-test run test check lint unit bench conformance \
         install uninstall clean help nginx
 
 all: build
@@ -188,6 +188,7 @@ JOBS  ?= 2
 TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
            REGISTRY_FCGI='$(abspath $(WORKER))' REGISTRY_NGINX='$(NGINX)' \
            REGISTRY_CTL='$(abspath $(CTL))' \
+           REGISTRY_SLOW_OPEN='$(abspath $B/slow_open.so)' \
            CONFORMANCE_DIR='$(abspath $B/conformance)' \
            SAN='$(SAN)' $(if $(filter address,$(SAN)),REGISTRY_PRELOAD='$(shell $(CC) -print-file-name=libasan.so)')
 
@@ -219,8 +220,16 @@ conformance: build deps-test
 test-go: build deps-test
 	@$(TEST_ENV) prove -It/lib t/go
 
-bench: build deps-test
+bench: build deps-test bench-tags
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
+
+# tags with and without Redis, on trees that are fast and slow to ask
+bench-tags: build deps-test $B/slow_open.so
+	@$(TEST_ENV) t/bench/tags $(if $(filter --quick,$(BENCH)),--quick)
+
+$B/slow_open.so: t/bench/slow_open.c
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
 # ---- installing -----------------------------------------------------------
 
@@ -255,6 +264,7 @@ help:
 	@echo "  make check      lint and unit tests, under a minute"
 	@echo "  make conformance  the official suite of the specification; needs Go"
 	@echo "  make bench      speed beside nginx's static files and docker-registry"
+	@echo "  make bench-tags manifests by tag, with and without Redis"
 	@echo "  make test-go    crane, oras and helm, built with go install"
 	@echo "  make install    PREFIX=/usr DESTDIR="
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"

@@ -367,6 +367,9 @@ class Ours(Server):
                             f"{TOP}/build/ngx_http_registry_module.so")
     worker = os.environ.get("REGISTRY_FCGI", f"{TOP}/build/registry-fcgi")
 
+    more_config = ""            # YAML after the rest
+    environment = None          # of the worker
+
     def start(self):
         for path in (self.module, self.worker):
             if not os.path.exists(path):
@@ -386,8 +389,9 @@ storage:
     enabled: true
 nginx_registry:
   socket: {self.scratch}/worker.sock
-""")
-        worker = self.spawn("worker", self.worker, "--config", config)
+{self.more_config}""")
+        worker = self.spawn("worker", self.worker, "--config", config,
+                            environment=self.environment)
         worker.wait_until(
             lambda: os.path.exists(f"{self.scratch}/worker.sock"),
             "ours: the worker does not listen")

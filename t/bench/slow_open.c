@@ -1,0 +1,121 @@
+/*
+ * slow_open: makes a local tree as slow to ask as a distant one.
+ *
+ * Preloaded into the worker, it lets each open below repositories/ take
+ * SLOW_OPEN_US microseconds more.
+ */
+
+#define _GNU_SOURCE
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+
+static long  slow_open_us;
+
+
+__attribute__((constructor)) static void
+slow_open_init(void)
+{
+    const char  *us = getenv("SLOW_OPEN_US");
+
+    slow_open_us = us != NULL ? strtol(us, NULL, 10) : 0;
+}
+
+
+static int
+slow_open_at(int dir, const char *path, int flags, mode_t mode)
+{
+    struct timespec  rest = { slow_open_us / 1000000,
+                              slow_open_us % 1000000 * 1000 };
+
+    if (slow_open_us > 0 && strstr(path, "/repositories/") != NULL) {
+        (void) nanosleep(&rest, NULL);       /* a signal makes it shorter */
+    }
+
+    return (int) syscall(SYS_openat, dir, path, flags, mode);
+}
+
+
+#define SLOW_OPEN_MODE(mode)                                                  \
+    va_list  ap;                                                              \
+    mode_t   mode;                                                            \
+                                                                              \
+    va_start(ap, flags);                                                      \
+    mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(ap, mode_t) : 0;     \
+    va_end(ap)
+
+
+int open(const char *path, int flags, ...);
+int open64(const char *path, int flags, ...);
+int openat(int dir, const char *path, int flags, ...);
+int openat64(int dir, const char *path, int flags, ...);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+
+int
+open(const char *path, int flags, ...)
+{
+    SLOW_OPEN_MODE(mode);
+    return slow_open_at(AT_FDCWD, path, flags, mode);
+}
+
+
+int
+open64(const char *path, int flags, ...)
+{
+    SLOW_OPEN_MODE(mode);
+    return slow_open_at(AT_FDCWD, path, flags, mode);
+}
+
+
+int
+openat(int dir, const char *path, int flags, ...)
+{
+    SLOW_OPEN_MODE(mode);
+    return slow_open_at(dir, path, flags, mode);
+}
+
+
+int
+openat64(int dir, const char *path, int flags, ...)
+{
+    SLOW_OPEN_MODE(mode);
+    return slow_open_at(dir, path, flags, mode);
+}
+
+
+int
+__open_2(const char *path, int flags)
+{
+    return slow_open_at(AT_FDCWD, path, flags, 0);
+}
+
+
+int
+__open64_2(const char *path, int flags)
+{
+    return slow_open_at(AT_FDCWD, path, flags, 0);
+}
+
+
+int
+__openat_2(int dir, const char *path, int flags)
+{
+    return slow_open_at(dir, path, flags, 0);
+}
+
+
+int
+__openat64_2(int dir, const char *path, int flags)
+{
+    return slow_open_at(dir, path, flags, 0);
+}
