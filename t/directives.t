@@ -59,6 +59,16 @@ for my $case (
         . ' registry_min_free 1m;'), qr/duplicate/],
     ['a pool that is not there', in_location('registry_thread_pool nosuch;'),
         qr/nosuch/],
+    ['a zone in a location',   in_location('registry_auth_zone a:1m;'),
+        qr/"registry_auth_zone" directive is not allowed here/],
+    ['a cache of a word',      in_location('registry_auth_cache long;'),
+        qr/registry_auth_cache/],
+    ['auth of a word',         in_location('registry_auth maybe;'),
+        qr/registry_auth/],
+    (map { my $zone = $_;
+        ["a zone of $zone",    sub { $_[0] =~ s/(http \{)/$1 registry_auth_zone $zone;/r
+        =~ s/^pid .*$//mr }, qr/zone/] }
+        'a', 'a:', ':1m', 'a:x', 'a:4k', 'a:-1', 'a:1m; registry_auth_zone b:1m'),
     ['a pool twice',           in_location('registry_thread_pool default;'
         . ' registry_thread_pool default;'), qr/duplicate/],
 )
@@ -70,6 +80,7 @@ for my $case (
 }
 
 for my $good ('registry_upload_buffer 64k;', 'registry_min_free 10g;',
+    'registry_auth_cache 0;', 'registry_auth_cache 500ms;', 'registry_auth off;',
     'registry_min_free 0;', 'registry_thread_pool default;',
     'client_max_body_size 0;')
 {
