@@ -299,13 +299,36 @@ reg_access_clock(void)
 }
 
 
+/* 1, 0 or -1. */
+static int
+reg_access_directory(const reg_access_t *a, reg_str_t user,
+    reg_str_t password, reg_error_t *err)
+{
+    int                 rc;
+    reg_ldap_options_t  ldap;
+    reg_ldap_person_t   person = REG_LDAP_PERSON_INIT;
+
+    reg_config_ldap(a->config, &ldap);
+    rc = reg_ldap_verify(&ldap, user, password, &person, err);
+    reg_ldap_person_free(&person);
+
+    return rc;
+}
+
+
 /* 1: it is right, and *login is held; 0; -1. */
 static int
 reg_access_user(reg_access_t *a, reg_str_t user, reg_str_t password,
     reg_login_t **login, reg_error_t *err)
 {
-    unsigned char  print[REG_LOGIN_PRINT];
-    int            rc = reg_users_verify(a->users, user, password, print, err);
+    unsigned char  print[REG_LOGIN_PRINT] = { 0 };
+    int            rc;
+
+    /* whom the file has, the directory is not asked about */
+    rc = a->config->ldap_url[0] == '\0'
+         || reg_users_has(a->users, user, print)
+         ? reg_users_verify(a->users, user, password, print, err)
+         : reg_access_directory(a, user, password, err);
 
     if (rc != 1) {
         return rc;

@@ -541,6 +541,49 @@ reg_config_check_redis(const reg_config_t *config, reg_error_t *err)
 }
 
 
+static int
+reg_config_check_ldap(const reg_config_t *config, reg_error_t *err)
+{
+    reg_ldap_options_t  ldap;
+
+    if (config->ldap_url[0] == '\0') {
+        return 0;
+    }
+
+    if (config->htpasswd_path[0] == '\0') {
+        return reg_error_set(err, REG_BAD_REQUEST, "nginx_registry.ldap is"
+                             " asked for accounts that auth.htpasswd.path does"
+                             " not have: write one, an empty file will do");
+    }
+
+    /* a token would outlive its account: only a login asks the directory */
+    if (config->tokens_enabled) {
+        return reg_error_set(err, REG_BAD_REQUEST, "nginx_registry.ldap works"
+                             " with passwords only: turn"
+                             " nginx_registry.tokens.enabled off");
+    }
+
+    reg_config_ldap(config, &ldap);
+
+    return reg_ldap_check(&ldap, err);
+}
+
+
+void
+reg_config_ldap(const reg_config_t *config, reg_ldap_options_t *ldap)
+{
+    *ldap = (reg_ldap_options_t) {
+        .url = config->ldap_url,
+        .ca_file = config->ldap_ca_file,
+        .dn = config->ldap_dn,
+        .base = config->ldap_base,
+        .filter = config->ldap_filter,
+        .bind_dn = config->ldap_bind_dn,
+        .bind_password_file = config->ldap_bind_password_file,
+    };
+}
+
+
 int
 reg_config_check(const reg_config_t *config, reg_error_t *err)
 {
@@ -559,7 +602,8 @@ reg_config_check(const reg_config_t *config, reg_error_t *err)
                              " in: write auth.htpasswd.path");
     }
 
-    return reg_config_check_token(config, err) == -1
+    return reg_config_check_ldap(config, err) == -1
+           || reg_config_check_token(config, err) == -1
            || reg_config_check_redis(config, err) == -1 ? -1
            : reg_address_check(reg_str_from(config->trusted_proxies), err);
 }

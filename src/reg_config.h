@@ -23,6 +23,7 @@
 #ifndef REG_CONFIG_H
 #define REG_CONFIG_H
 
+#include "reg_ldap.h"
 #include "reg_policy.h"
 
 #define REG_CONFIG_TEXT  512
@@ -86,6 +87,15 @@ typedef struct {
     reg_policy_t      *policy;                  /* .access; NULL: none */
     char               audit_path[REG_CONFIG_TEXT];       /* or "" */
 
+    /* nginx_registry.ldap: "" if there is none, see reg_ldap.h */
+    char               ldap_url[256];
+    char               ldap_ca_file[REG_CONFIG_TEXT];
+    char               ldap_dn[REG_CONFIG_TEXT];
+    char               ldap_base[REG_CONFIG_TEXT];
+    char               ldap_filter[REG_CONFIG_TEXT];
+    char               ldap_bind_dn[REG_CONFIG_TEXT];
+    char               ldap_bind_password_file[REG_CONFIG_TEXT];
+
     /* redis.*: addresses "" if there is none; times in milliseconds */
     char               redis_addr[256];
     char               redis_addrs[REG_CONFIG_TEXT];      /* words */
@@ -147,6 +157,9 @@ int reg_config_environment(reg_config_t *config, char *const *env,
 /* What no key alone can be blamed for: a way in that is only half described.
  * To be called after all was read. */
 int reg_config_check(const reg_config_t *config, reg_error_t *err);
+
+/* What nginx_registry.ldap says; borrowed from config. */
+void reg_config_ldap(const reg_config_t *config, reg_ldap_options_t *ldap);
 
 /* Gives up what the configuration holds; a copy of it is then not to be used
  * either. */

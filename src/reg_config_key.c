@@ -314,6 +314,28 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "nginx_registry.audit.path", REG_CONFIG_ABSOLUTE,
       "a file for one JSON line per login, push, delete and refusal",
       NULL, AT(audit_path), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.url", REG_CONFIG_TEXT_LINE,
+      "a directory of accounts beside the file: ldaps://, ldap:// (with"
+      " StartTLS) or ldapi://",
+      NULL, AT(ldap_url), 1, 255, NULL },
+    { "nginx_registry.ldap.ca_file", REG_CONFIG_ABSOLUTE,
+      "who vouches for it; without it whom the system trusts",
+      NULL, AT(ldap_ca_file), 0, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.dn", REG_CONFIG_TEXT_LINE,
+      "where an account is, such as uid=%s,ou=people,dc=example,dc=org",
+      NULL, AT(ldap_dn), 1, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.base", REG_CONFIG_TEXT_LINE,
+      "or below what it is searched",
+      NULL, AT(ldap_base), 1, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.filter", REG_CONFIG_TEXT_LINE,
+      "by what, such as (uid=%s)",
+      NULL, AT(ldap_filter), 1, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.bind_dn", REG_CONFIG_TEXT_LINE,
+      "as whom; without it as nobody",
+      NULL, AT(ldap_bind_dn), 1, REG_CONFIG_TEXT - 1, NULL },
+    { "nginx_registry.ldap.bind_password_file", REG_CONFIG_ABSOLUTE,
+      "a file whose first line is the password for that",
+      NULL, AT(ldap_bind_password_file), 0, REG_CONFIG_TEXT - 1, NULL },
 };
 
 #define REG_CONFIG_KEYS  (sizeof(reg_config_keys) / sizeof(reg_config_keys[0]))

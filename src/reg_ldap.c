@@ -1,10 +1,14 @@
 #include "reg_ldap.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <ldap.h>
 
 #include "reg_identity.h"
+#include "reg_reread.h"
 
 
 #define REG_LDAP_TIMEOUT   5000
@@ -119,9 +123,9 @@ reg_ldap_check(const reg_ldap_options_t *o, reg_error_t *err)
                              " the user's name");
     }
 
-    if (reg_ldap_has(o->bind_dn) && !reg_ldap_has(o->bind_password)) {
+    if (reg_ldap_has(o->bind_dn) && !reg_ldap_has(o->bind_password_file)) {
         return reg_error_set(err, REG_BAD_REQUEST, "ldap: bind_dn needs"
-                             " bind_password");
+                             " bind_password_file");
     }
 
     return 0;
@@ -242,6 +246,47 @@ reg_ldap_bind(reg_ldap_t *l, const char *dn, reg_str_t password)
 }
 
 
+/* As who searches, or as nobody. */
+static int
+reg_ldap_bind_searcher(reg_ldap_t *l, reg_error_t *err)
+{
+    int                        rc, fd, sys;
+    reg_buf_t                  text = REG_BUF_INIT;
+    reg_str_t                  rest, password = REG_STR_NULL;
+    const reg_ldap_options_t  *o = l->options;
+
+    if (reg_ldap_has(o->bind_dn)) {
+        fd = open(o->bind_password_file, O_RDONLY | O_CLOEXEC);
+        sys = fd == -1 ? errno : reg_reread_load(fd, REG_LDAP_PASSWORD, &text);
+
+        if (fd != -1) {
+            (void) close(fd);                    /* it was only read */
+        }
+
+        rest = reg_buf_str(&text);
+        password = rest.len == 0 ? REG_STR_NULL : reg_str_cut(&rest, '\n');
+
+        if (sys != 0 || password.len == 0) {
+            reg_buf_free(&text);
+            return reg_error_sys(err, sys != 0 ? sys : EINVAL, REG_UNKNOWN,
+                                 "ldap: password of bind_dn:",
+                                 o->bind_password_file);
+        }
+    }
+
+    rc = reg_ldap_bind(l, o->bind_dn, password);
+
+    if (text.data != NULL) {
+        explicit_bzero(text.data, text.len);
+    }
+
+    reg_buf_free(&text);
+
+    return rc == LDAP_SUCCESS
+           ? 0 : reg_ldap_fail(rc, "ldap: bind as bind_dn:", err);
+}
+
+
 static int
 reg_ldap_search(reg_ldap_t *l, const char *base, const char *filter,
     int limit, LDAPMessage **found)
@@ -272,10 +317,8 @@ reg_ldap_find(reg_ldap_t *l, reg_str_t user, reg_buf_t *dn, reg_error_t *err)
         return reg_ldap_fill(dn, o->dn, user, reg_ldap_escape_dn) == 0 ? 1 : 0;
     }
 
-    rc = reg_ldap_bind(l, o->bind_dn, reg_str_from(o->bind_password));
-
-    if (rc != LDAP_SUCCESS) {
-        return reg_ldap_fail(rc, "ldap: bind as bind_dn:", err);
+    if (reg_ldap_bind_searcher(l, err) == -1) {
+        return -1;
     }
 
     if (reg_ldap_fill(&filter, o->filter, user, reg_ldap_escape_filter) == -1)
@@ -345,8 +388,8 @@ reg_ldap_groups(reg_ldap_t *l, const char *dn, reg_ldap_person_t *person,
         return 0;
     }
 
-    if (reg_ldap_has(o->bind_dn)) {
-        rc = reg_ldap_bind(l, o->bind_dn, reg_str_from(o->bind_password));
+    if (reg_ldap_has(o->bind_dn) && reg_ldap_bind_searcher(l, err) == -1) {
+        return -1;
     }
 
     if (reg_ldap_fill(&filter, reg_ldap_has(o->group_filter)

@@ -9,7 +9,7 @@
  * or from a search, as somebody who may (or anonymously, with bind_dn ""):
  *
  *     .base = "ou=people,dc=example,dc=org", .filter = "(uid=%s)"
- *     .bind_dn = "cn=registry,dc=example,dc=org", .bind_password = "…"
+ *     .bind_dn = "cn=registry,dc=example,dc=org", .bind_password_file = "…"
  *
  * %s is the user's name, escaped (RFC 4514, RFC 4515).  A search must find one
  * entry.  Groups, if wanted, are the cn of the groups that an entry of
@@ -51,7 +51,7 @@ typedef struct {
     const char  *base;
     const char  *filter;
     const char  *bind_dn;
-    const char  *bind_password;
+    const char  *bind_password_file;     /* its first line; read each time */
     const char  *group_base;             /* "": no groups */
     const char  *group_filter;           /* "": (member=%s) */
     int64_t      timeout;                /* ms of one step; 0: 5000 */

@@ -38,6 +38,7 @@
 static reg_error_t         err;
 static pid_t               slapd;
 static char                ldapi[512], ldap[64], ldaps[64], ca[300];
+static char                secret[300], other[300];
 static reg_ldap_person_t   person;
 
 
@@ -64,7 +65,7 @@ static const reg_ldap_options_t  by_dn = {
 static const reg_ldap_options_t  by_search = {
     .url = ldapi, .base = "dc=example,dc=org",
     .filter = "(&(objectClass=person)(|(uid=%s)(mail=%s)))",
-    .bind_dn = "cn=admin,dc=example,dc=org", .bind_password = "admin",
+    .bind_dn = "cn=admin,dc=example,dc=org", .bind_password_file = secret,
     .group_base = "dc=example,dc=org"
 };
 
@@ -122,8 +123,12 @@ setup(void **state)
 
     (void) snprintf(path, sizeof(path), "%s/all.ldif", tree_root);
     (void) snprintf(ca, sizeof(ca), "%s/cert.pem", tree_root);
+    (void) snprintf(secret, sizeof(secret), "%s/secret", tree_root);
+    (void) snprintf(other, sizeof(other), "%s/other", tree_root);
 
     if (tree_write(path, ldif, strlen(ldif)) == -1
+        || tree_write(secret, "admin\n", 6) == -1
+        || tree_write(other, "wrong\n", 6) == -1
         || setenv("DIR", tree_root, 1) == -1
         || system("cd $DIR && mkdir db && openssl req -x509 -newkey ec -pkeyopt"
                  " ec_paramgen_curve:P-256 -nodes -keyout key.pem -out"
@@ -306,11 +311,16 @@ a_directory_that_does_not_answer_is_no_yes(void **state)
 
     (void) state;
 
-    o.bind_password = "wrong";
+    o.bind_password_file = other;
     assert_int_equal(verify(&o, "alice", "wonder:land"), -1);
     assert_int_equal(err.code, REG_UNAVAILABLE);
     assert_non_null(strstr(err.where, "bind_dn"));
     assert_null(strstr(err.where, "wonder"));
+
+    o.bind_password_file = "/nowhere";
+    assert_int_equal(verify(&o, "alice", "wonder:land"), -1);
+    o.bind_password_file = "/dev/null";
+    assert_int_equal(verify(&o, "alice", "wonder:land"), -1);
 
     o = by_dn;
     o.url = "ldapi://%2fnowhere%2fldapi";
