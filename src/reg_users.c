@@ -294,7 +294,7 @@ reg_users_verify(reg_users_t *users, reg_str_t name, reg_str_t password,
     unsigned char print[REG_LOGIN_PRINT], reg_error_t *err)
 {
     /* of the usual cost, of nothing: for a file without accounts */
-    static const reg_str_t      nobody = REG_STR("$2y$10$abcdefghijklmnopqrstuu"
+    const reg_str_t             nobody = REG_STR("$2y$10$abcdefghijklmnopqrstuu"
                                                  "WVSX1ZVZ7IUvYyQ9oD8rWRXnmYzT"
                                                  "5CK");
     int                         rc;

@@ -4,6 +4,7 @@
 use Test::Registry;
 
 use File::Temp ();
+use IPC::Open2 qw(open2);
 use JSON::PP qw(decode_json);
 use MIME::Base64 qw(encode_base64);
 
@@ -135,6 +136,32 @@ for my $command ('user', 'robot') {
     is($status, 0, "$command --help");
     like($out, qr/^Usage: registryctl $command/, 'says how');
 }
+
+# on a terminal it is asked for twice
+sub on_terminal {
+    my ($name, @passwords) = @_;
+
+    my $pid = open2(my $from, my $to, 'timeout', '20', 'script', '-qec',
+        "$ctl user add $name --file $users --cost 8", '/dev/null');
+    my $seen = '';
+    for my $password (@passwords) {
+        while ($seen !~ /assword: $/) {
+            sysread($from, $seen, 100, length $seen) or last;
+        }
+        syswrite($to, "$password\n");
+        $seen .= "|";
+    }
+    while (sysread($from, $seen, 100, length $seen)) { }
+    waitpid $pid, 0;
+
+    return $? >> 8;
+}
+
+isnt(on_terminal('tina', 'one way', 'another'), 0, 'two that differ are none');
+is(login(tina => 'one way'), 401, 'and no account');
+is(on_terminal('tina', 'one way', 'one way'), 0, 'twice the same is one');
+is(login(tina => 'one way'), 200, 'which is good');
+change('del', '', 'user', 'del', 'tina');
 
 ($status, $out) = ctl('', 'user', 'list', '--config', $config, '--json');
 is_deeply(decode_json($out), { users => ['alice'], not_used => [] },
