@@ -108,7 +108,7 @@ reg_keys_begin(const char *path, reg_edit_t *edit, reg_keyset_t **set,
     }
 
     if (reg_edit_text(edit).len > 0) {
-        *set = reg_keyset_parse(reg_edit_text(edit), &says, err);
+        *set = reg_keyset_parse(reg_edit_text(edit), path, &says, err);
         reg_buf_free(&says);
 
         if (*set == NULL) {
@@ -209,12 +209,11 @@ static void *
 reg_keys_parse(reg_str_t text, const char *path, reg_buf_t *says,
     reg_error_t *err)
 {
-    reg_keyset_t  *set = reg_keyset_parse(text, says, err);
-
-    (void) path;
+    reg_keyset_t  *set = reg_keyset_parse(text, path, says, err);
 
     if (set != NULL && set->n == 0) {
-        (void) reg_error_set(err, REG_BAD_REQUEST, "no key in it");
+        (void) reg_error_set(err, REG_BAD_REQUEST, "%.160s: no key in it",
+                             path);
         reg_keyset_free(set);
         return NULL;
     }

@@ -58,33 +58,45 @@ reg_keyset_add(reg_keyset_t *set, reg_jwk_t *key, reg_error_t *err)
 }
 
 
+/* Where keys come from, and what is to be said about it. */
+typedef struct {
+    const char   *path;
+    reg_buf_t    *says;
+    reg_error_t  *err;
+} reg_keyset_reading_t;
+
+
 /* Adds a key, or says why there is none. */
 static int
 reg_keyset_take(reg_keyset_t *set, reg_jwk_t *key, const reg_error_t *why,
-    reg_buf_t *says, reg_error_t *err)
+    const reg_keyset_reading_t *from)
 {
     if (key != NULL) {
-        return reg_keyset_add(set, key, err);
+        return reg_keyset_add(set, key, from->err);
     }
 
     if (why->code == REG_UNKNOWN) {
-        *err = *why;
-        return -1;
+        return reg_error_set(from->err, REG_UNKNOWN, "%.160s: %.80s",
+                             from->path, reg_error_message(why));
     }
 
-    reg_buf_printf(says, "a key is left out: %s\n", reg_error_message(why));
+    reg_buf_printf(from->says, "%s: a key is left out: %s\n", from->path,
+                   reg_error_message(why));
 
     return 0;
 }
 
 
 reg_keyset_t *
-reg_keyset_parse(reg_str_t text, reg_buf_t *says, reg_error_t *err)
+reg_keyset_parse(reg_str_t text, const char *path, reg_buf_t *says,
+    reg_error_t *err)
 {
     int            rc = 0;
     size_t         i;
     json_t        *json, *keys, *one;
     reg_keyset_t  *set = reg_keyset_create(err);
+
+    const reg_keyset_reading_t  from = { path, says, err };
 
     if (set == NULL) {
         return NULL;
@@ -94,8 +106,8 @@ reg_keyset_parse(reg_str_t text, reg_buf_t *says, reg_error_t *err)
     keys = json_object_get(json, "keys");
 
     if (!json_is_array(keys)) {
-        rc = reg_error_set(err, REG_BAD_REQUEST, "no JSON Web Key Set:"
-                           " {\"keys\":[…]} is expected");
+        rc = reg_error_set(err, REG_BAD_REQUEST, "%.160s: no JSON Web Key Set:"
+                           " {\"keys\":[…]} is expected", path);
     }
 
     for (i = 0; rc == 0 && i < json_array_size(keys); i++) {
@@ -114,7 +126,7 @@ reg_keyset_parse(reg_str_t text, reg_buf_t *says, reg_error_t *err)
             (void) reg_error_set(&why, REG_BAD_REQUEST, "not a key");
         }
 
-        rc = reg_keyset_take(set, key, &why, says, err);
+        rc = reg_keyset_take(set, key, &why, &from);
     }
 
     json_decref(json);
@@ -129,8 +141,8 @@ reg_keyset_parse(reg_str_t text, reg_buf_t *says, reg_error_t *err)
 
 
 static int
-reg_keyset_certificate(reg_keyset_t *set, X509 *x509, reg_buf_t *says,
-    reg_error_t *err)
+reg_keyset_certificate(reg_keyset_t *set, X509 *x509,
+    const reg_keyset_reading_t *from)
 {
     int             rc;
     unsigned char  *der = NULL;
@@ -145,7 +157,7 @@ reg_keyset_certificate(reg_keyset_t *set, X509 *x509, reg_buf_t *says,
         (void) reg_error_set(&why, REG_UNKNOWN, "out of memory");
     }
 
-    rc = reg_keyset_take(set, key, &why, says, err);
+    rc = reg_keyset_take(set, key, &why, from);
     OPENSSL_free(der);
 
     return rc;
@@ -153,12 +165,15 @@ reg_keyset_certificate(reg_keyset_t *set, X509 *x509, reg_buf_t *says,
 
 
 reg_keyset_t *
-reg_keyset_certificates(reg_str_t pem, reg_buf_t *says, reg_error_t *err)
+reg_keyset_certificates(reg_str_t pem, const char *path, reg_buf_t *says,
+    reg_error_t *err)
 {
     int            rc = 0;
     BIO           *bio = BIO_new_mem_buf(pem.data, (int) pem.len);
     X509          *x509;
     reg_keyset_t  *set = reg_keyset_create(err);
+
+    const reg_keyset_reading_t  from = { path, says, err };
 
     if (set == NULL || bio == NULL) {
         reg_keyset_free(set);
@@ -170,7 +185,7 @@ reg_keyset_certificates(reg_str_t pem, reg_buf_t *says, reg_error_t *err)
     while (rc == 0
            && (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
     {
-        rc = reg_keyset_certificate(set, x509, says, err);
+        rc = reg_keyset_certificate(set, x509, &from);
         X509_free(x509);
     }
 
@@ -178,7 +193,8 @@ reg_keyset_certificates(reg_str_t pem, reg_buf_t *says, reg_error_t *err)
     BIO_free(bio);
 
     if (rc == 0 && set->n == 0) {
-        rc = reg_error_set(err, REG_BAD_REQUEST, "no certificate in it");
+        rc = reg_error_set(err, REG_BAD_REQUEST, "%.160s: no certificate in"
+                           " it", path);
     }
 
     if (rc == -1) {

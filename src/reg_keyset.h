@@ -19,14 +19,15 @@ typedef struct {
 
 
 /* Keys that we have no use for are passed over; says gets a line for each.
- * NULL with BAD_REQUEST if the text is no key set. */
-reg_keyset_t *reg_keyset_parse(reg_str_t json, reg_buf_t *says,
-    reg_error_t *err);
+ * NULL with BAD_REQUEST if the text is no key set.  path is for the messages.
+ */
+reg_keyset_t *reg_keyset_parse(reg_str_t json, const char *path,
+    reg_buf_t *says, reg_error_t *err);
 
 /* Those of a PEM file, other blocks are passed over.  NULL with BAD_REQUEST if
  * there are none. */
-reg_keyset_t *reg_keyset_certificates(reg_str_t pem, reg_buf_t *says,
-    reg_error_t *err);
+reg_keyset_t *reg_keyset_certificates(reg_str_t pem, const char *path,
+    reg_buf_t *says, reg_error_t *err);
 
 void reg_keyset_free(reg_keyset_t *set);                 /* NULL is allowed */
 

@@ -13,6 +13,7 @@
 
 #define REG_TRUST_FILE_MAX  (1024 * 1024)
 #define REG_TRUST_CHAIN     8            /* certificates in one x5c */
+#define REG_TRUST_LEVEL     1            /* OpenSSL's: no SHA-1 in a chain */
 
 
 /* A bundle twice: keys by name, and roots of chains. */
@@ -87,20 +88,19 @@ reg_trust_bundle_parse(reg_str_t text, const char *path, reg_buf_t *says,
 {
     reg_trust_bundle_t  *b = calloc(1, sizeof(*b));
 
-    (void) path;
-
     if (b == NULL) {
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
         return NULL;
     }
 
-    b->set = reg_keyset_certificates(text, says, err);
+    b->set = reg_keyset_certificates(text, path, says, err);
 
     if (b->set != NULL && reg_trust_roots(b, text) == 0) {
         return b;
     }
 
-    (void) reg_error_set(err, REG_UNKNOWN, "the certificates cannot be used");
+    (void) reg_error_set(err, REG_UNKNOWN, "%.160s: the certificates cannot be"
+                         " used", path);
     reg_trust_bundle_free(b);
 
     return NULL;
@@ -111,9 +111,7 @@ static void *
 reg_trust_jwks_parse(reg_str_t text, const char *path, reg_buf_t *says,
     reg_error_t *err)
 {
-    (void) path;
-
-    return reg_keyset_parse(text, says, err);
+    return reg_keyset_parse(text, path, says, err);
 }
 
 
@@ -261,6 +259,8 @@ reg_trust_leads_home(const reg_trust_bundle_t *b, X509 *leaf,
     if (ctx != NULL && X509_STORE_CTX_init(ctx, b->roots, leaf, rest) == 1) {
         X509_STORE_CTX_set_time(ctx, 0, now);
         X509_STORE_CTX_set_depth(ctx, REG_TRUST_CHAIN);
+        X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx),
+                                         REG_TRUST_LEVEL);
         good = X509_verify_cert(ctx) == 1;
     }
 
@@ -321,51 +321,72 @@ reg_trust_algorithm(const reg_trust_t *t, const reg_jws_t *jws)
 }
 
 
+/* A key that the header brings along; NULL if it is none.  The caller frees
+ * it. */
+static reg_jwk_t *
+reg_trust_shown(const json_t *jwk)
+{
+    char         *text = json_dumps(jwk, JSON_COMPACT);
+    reg_jwk_t    *shown = NULL;
+    reg_error_t   quiet = REG_ERROR_INIT;
+
+    if (text != NULL) {
+        shown = reg_jwk_parse(reg_str_from(text), &quiet);
+        free(text);
+    }
+
+    return shown;
+}
+
+
 /* The key of a set that the header names, by jwk or by kid. */
 static const reg_jwk_t *
 reg_trust_named(const reg_keyset_t *set, const reg_jws_t *jws)
 {
     const json_t     *jwk = json_object_get(jws->json, "jwk");
-    char             *text;
     reg_jwk_t        *shown;
-    reg_error_t       quiet = REG_ERROR_INIT;
-    const reg_jwk_t  *key = NULL;
+    const reg_jwk_t  *key;
 
     if (jwk == NULL) {
         return jws->kid[0] == '\0'
                ? NULL : reg_keyset_find(set, reg_str_from(jws->kid));
     }
 
-    text = json_dumps(jwk, JSON_COMPACT);
-    shown = text == NULL ? NULL : reg_jwk_parse(reg_str_from(text), &quiet);
-
-    if (shown != NULL) {
-        key = reg_keyset_same(set, shown);
-    }
-
+    shown = reg_trust_shown(jwk);
+    key = shown == NULL ? NULL : reg_keyset_same(set, shown);
     reg_jwk_free(shown);
-    free(text);
 
     return key;
 }
 
 
+/* jwk: the key that the chain came with, which must be its first; or NULL. */
 static int
-reg_trust_by_chain(reg_trust_t *t, const reg_jws_t *jws, const json_t *x5c,
+reg_trust_by_chain(reg_trust_t *t, const reg_jws_t *jws, const json_t *jwk,
     time_t now, reg_error_t *err)
 {
     bool                  good;
+    const json_t         *x5c;
     const reg_reading_t  *reading;
-    reg_jwk_t            *key;
+    reg_jwk_t            *key, *shown = NULL;
 
     if (t->bundle == NULL) {
         return reg_trust_refuse(err, "a chain of certificates, and no bundle"
                                 " that it could lead to");
     }
 
+    x5c = json_object_get(jwk != NULL ? jwk : jws->json, "x5c");
     reading = reg_reread_hold(t->bundle);
     key = reg_trust_x5c(reading->content, x5c, now);
-    good = key != NULL && reg_jwk_verify(key, jws);
+    good = key != NULL;
+
+    if (good && jwk != NULL) {
+        shown = reg_trust_shown(jwk);
+        good = shown != NULL && reg_jwk_same(shown, key);
+    }
+
+    good = good && reg_jwk_verify(key, jws);
+    reg_jwk_free(shown);
     reg_jwk_free(key);
     reg_reread_release(t->bundle, reading);
 
@@ -407,7 +428,7 @@ int
 reg_trust_verify(reg_trust_t *t, const reg_jws_t *jws, time_t now,
     reg_error_t *err)
 {
-    const json_t  *x5c = json_object_get(jws->json, "x5c");
+    const json_t  *jwk = json_object_get(jws->json, "jwk");
     int            bundle, jwks;
 
     if (!reg_trust_algorithm(t, jws)) {
@@ -415,8 +436,12 @@ reg_trust_verify(reg_trust_t *t, const reg_jws_t *jws, time_t now,
                                 " auth.token.signingalgorithms");
     }
 
-    if (x5c != NULL) {
-        return reg_trust_by_chain(t, jws, x5c, now, err);
+    if (json_object_get(jws->json, "x5c") != NULL) {
+        return reg_trust_by_chain(t, jws, NULL, now, err);
+    }
+
+    if (json_object_get(jwk, "x5c") != NULL) {
+        return reg_trust_by_chain(t, jws, jwk, now, err);
     }
 
     bundle = reg_trust_by_file(t->bundle, true, jws);

@@ -7,8 +7,9 @@
  *
  *     x5c in its header    the chain must lead to a certificate of the bundle;
  *                          then the first certificate's key
- *     jwk in its header    only if it is itself one of the keys: what a token
- *                          brings along proves nothing (CVE-2025-24976)
+ *     jwk in its header    only if it is itself one of the keys, or has an x5c
+ *                          of which the same is true and whose key it is: what
+ *                          a token brings along proves nothing (CVE-2025-24976)
  *     kid in its header    the key of that name (reg_jwk.h)
  *     none of them         refused
  *
