@@ -71,7 +71,7 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: bench-tags test-go all build deps deps-test run test check lint unit bench conformance \
+.PHONY: bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
         install uninstall clean help nginx
 
 all: build
@@ -220,6 +220,11 @@ conformance: build deps-test
 test-go: build deps-test
 	@$(TEST_ENV) prove -It/lib t/go
 
+# a million tags in a thousand repositories, which takes minutes
+test-tags: build deps-test
+	@REGISTRY_TAGS=1000000 REGISTRY_REPOSITORIES=1000 REGISTRY_TAGS_MEMORY=64 \
+	 $(TEST_ENV) prove -It/lib t/redis_memory.t
+
 bench: build deps-test bench-tags
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
 
@@ -265,6 +270,7 @@ help:
 	@echo "  make conformance  the official suite of the specification; needs Go"
 	@echo "  make bench      speed beside nginx's static files and docker-registry"
 	@echo "  make bench-tags manifests by tag, with and without Redis"
+	@echo "  make test-tags  memory with a million tags, which takes minutes"
 	@echo "  make test-go    crane, oras and helm, built with go install"
 	@echo "  make install    PREFIX=/usr DESTDIR="
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"

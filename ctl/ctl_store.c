@@ -87,29 +87,34 @@ ctl_store_become_owner(const char *path, reg_error_t *err)
 
 
 int
+ctl_store_open_at(reg_store_t *store, const reg_config_t *config,
+    reg_error_t *err)
+{
+    int          rc;
+    reg_store_t  look;                           /* for the path */
+
+    if (reg_store_init(&look, reg_str_from(config->root), err) == -1) {
+        return -1;
+    }
+
+    rc = ctl_store_become_owner(look.v2.text, err);
+    reg_store_close(&look);
+
+    return rc == -1
+           ? -1 : reg_store_open(store, reg_str_from(config->root), err);
+}
+
+
+int
 ctl_store_open(reg_store_t *store, const char *file, const char *root,
     reg_error_t *err)
 {
-    reg_config_t  config;
-    reg_store_t   look;                          /* for the path */
-
     int           rc;
+    reg_config_t  config;
 
     rc = ctl_store_config(&config, file, root, err) == -1
-         || reg_store_init(&look, reg_str_from(config.root), err) == -1
-         ? -1 : 0;
-    reg_config_free(&config);            /* the paths stay */
+         || ctl_store_open_at(store, &config, err) == -1 ? -1 : 0;
+    reg_config_free(&config);
 
-    if (rc == -1) {
-        return -1;
-    }
-
-    if (ctl_store_become_owner(look.v2.text, err) == -1) {
-        reg_store_close(&look);
-        return -1;
-    }
-
-    reg_store_close(&look);
-
-    return reg_store_open(store, reg_str_from(config.root), err);
+    return rc;
 }

@@ -21,7 +21,11 @@ int ctl_store_config(reg_config_t *config, const char *file, const char *root,
 /* A command that root starts goes on as the owner of path. */
 int ctl_store_become_owner(const char *path, reg_error_t *err);
 
-/* Either may be NULL.  -1 with err filled. */
+/* The tree of a configuration.  -1 with err filled. */
+int ctl_store_open_at(reg_store_t *store, const reg_config_t *config,
+    reg_error_t *err);
+
+/* Both at once; either may be NULL. */
 int ctl_store_open(reg_store_t *store, const char *config, const char *root,
     reg_error_t *err);
 

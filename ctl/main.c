@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl_auth.h"
+#include "ctl_cache.h"
 #include "ctl_keys.h"
 #include "ctl_policy.h"
 #include "ctl_purge_uploads.h"
@@ -27,6 +28,8 @@ static const struct {
 
     { "auth", ctl_auth,
       "make nginx and the worker forget what they decided about access" },
+    { "cache", ctl_cache,
+      "what Redis remembers of tags: count it, compare it, make it void" },
     { "keys", ctl_keys,
       "the keys that our token server signs with" },
     { "policy", ctl_policy,

@@ -365,19 +365,32 @@ reg_redispool_find(const reg_config_t *config, reg_redispool_found_t *found,
 }
 
 
-reg_redis_t *
-reg_redispool_dial(const reg_config_t *config, char address[256],
-    reg_error_t *err)
+static uint64_t
+reg_redispool_hash(const char *run)
 {
-    reg_redispool_found_t  found = { .c = NULL };
+    uint64_t  h = 0xcbf29ce484222325u;
 
-    if (reg_redispool_find(config, &found, err) == -1) {
-        return NULL;
+    for ( ; *run != '\0'; run++) {
+        h = (h ^ (unsigned char) *run) * 0x100000001b3u;
     }
 
-    memcpy(address, found.address, sizeof(found.address));
+    return h;
+}
 
-    return found.c;
+
+int
+reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
+    char address[256], reg_error_t *err)
+{
+    reg_redispool_found_t  found = { .c = NULL };
+    int                    rc = reg_redispool_find(config, &found, err);
+
+    memcpy(address, found.address, sizeof(found.address));
+    *link = (reg_redispool_link_t) {
+        .c = found.c, .server = reg_redispool_hash(found.run),
+    };
+
+    return rc;
 }
 
 
@@ -393,19 +406,6 @@ reg_redispool_log(reg_redispool_t *pool, reg_log_level_t level,
     (void) snprintf(message, sizeof(message), "redis: %s%s%s", pool->address,
                     pool->address[0] != '\0' ? ": " : "", what);
     pool->watch->log(pool->watch->ctx, level, message);
-}
-
-
-static uint64_t
-reg_redispool_hash(const char *run)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for ( ; *run != '\0'; run++) {
-        h = (h ^ (unsigned char) *run) * 0x100000001b3u;
-    }
-
-    return h;
 }
 
 

@@ -90,8 +90,9 @@ bool reg_redispool_tells(const reg_redispool_t *pool);
 int64_t reg_redispool_now(void);                         /* nanoseconds */
 
 /* Connects once, for a command: to the master that the configuration or its
- * Sentinels name. */
-reg_redis_t *reg_redispool_dial(const reg_config_t *config,
+ * Sentinels name.  link->c is the caller's to close; address is filled in any
+ * case, for messages. */
+int reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
     char address[256], reg_error_t *err);
 
 /* Whether the configuration has a Redis at all. */
