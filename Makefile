@@ -48,7 +48,7 @@ ALLC  := $(CSTD) $(WARN) $(HARDEN) $(CFLAGS) $(SANF) -DREG_VERSION='"$(VERSION)"
          -Isrc -MMD -MP
 ALLL  := $(LHARD) $(SANF) $(LDFLAGS)
 
-LIBS_SRC  := -lhiredis -ljansson -lyaml -ljose -lldap -llber -lcrypto -lcrypt
+LIBS_SRC  := -lhiredis -ljansson -lyaml -ljose -lpcre2-8 -lldap -llber -lcrypto -lcrypt
 LIBS_FCGI := -lfcgi -lpthread
 LIBS_CTL  := -lpthread
 

@@ -5,8 +5,8 @@
 set -eu
 
 build="gcc make libssl-dev libfcgi-dev libhiredis-dev libjansson-dev libyaml-dev
-       libjose-dev libcrypt-dev libldap-dev nginx"
-debian_nginx="nginx-dev libpcre2-dev zlib1g-dev"
+       libjose-dev libcrypt-dev libldap-dev libpcre2-dev nginx"
+debian_nginx="nginx-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
       python3 binutils procps redis-server redis-sentinel redis-tools slapd"

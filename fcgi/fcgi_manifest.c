@@ -584,6 +584,50 @@ fcgi_manifest_created(const fcgi_request_t *r, fcgi_reply_t *reply,
 }
 
 
+/* Whether the bearer of a token may give a tag to a manifest. */
+static int
+fcgi_manifest_unprotected(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_digest_t *digest, const reg_tag_t *tag,
+    reg_error_t *err)
+{
+    const reg_name_t         *name = &r->target.name;
+    const reg_protections_t  *p = &r->login->protections;
+    reg_digest_t              now;
+    reg_error_t               why = REG_ERROR_INIT;
+
+    if (reg_tag_read(service->store, name, tag, &now, &why) == -1) {
+        if (why.code != REG_MANIFEST_UNKNOWN && why.code != REG_NAME_UNKNOWN) {
+            *err = why;
+            return -1;
+        }
+
+        return reg_protections_push(p, name, tag, err);
+    }
+
+    /* a push that is tried again moves nothing */
+    return reg_str_eq(reg_digest_str(&now), reg_digest_str(digest))
+           ? reg_protections_push(p, name, tag, err)
+           : reg_protections_move(p, name, tag, err);
+}
+
+
+static int
+fcgi_manifest_may_push(const fcgi_service_t *service, const fcgi_request_t *r,
+    const fcgi_manifest_new_t *new, reg_error_t *err)
+{
+    for (size_t i = 0; i < new->ntags; i++) {
+        if (r->login != NULL && r->login->protections.n > 0
+            && fcgi_manifest_unprotected(service, r, &new->digest,
+                                         &new->tags[i], err) == -1)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_t *reply, reg_str_t body, reg_error_t *err)
@@ -597,6 +641,7 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
 
     if (fcgi_manifest_tags(r, new.tags, &new.ntags, err) == -1
         || fcgi_manifest_name(ref, body, &new.digest, err) == -1
+        || fcgi_manifest_may_push(service, r, &new, err) == -1
         || reg_manifest_parse(&m, body, r->content_type, err) == -1)
     {
         goto out;
@@ -674,6 +719,23 @@ fcgi_manifest_untag(void *ctx, const reg_tag_t *tag)
 }
 
 
+static int
+fcgi_manifest_may_delete(const fcgi_request_t *r, reg_error_t *err)
+{
+    const reg_name_t  *name = &r->target.name;
+    const reg_ref_t   *ref = &r->target.ref;
+
+    if (r->login == NULL) {
+        return 0;
+    }
+
+    return ref->is_digest
+           ? reg_protections_delete_manifest(&r->login->protections, name, err)
+           : reg_protections_delete(&r->login->protections, name, &ref->tag,
+                                    err);
+}
+
+
 int
 fcgi_manifest_delete(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_t *reply, reg_error_t *err)
@@ -684,6 +746,10 @@ fcgi_manifest_delete(const fcgi_service_t *service, fcgi_request_t *r,
 
     reg_tagcache_write_t  w;
     reg_revision_watch_t  watch = { fcgi_manifest_untag, &w };
+
+    if (fcgi_manifest_may_delete(r, err) == -1) {
+        return -1;
+    }
 
     reg_tagcache_begin(&w, service->tags, name);
 

@@ -672,7 +672,9 @@ reg_access_their_token(reg_access_t *a, const reg_jws_t *jws, time_t now,
     login->carries = true;
     login->expires = claims.expires;
     login->grants = claims.grants;
+    login->protections = claims.protections;
     claims.grants = (reg_grants_t) REG_GRANTS_INIT;
+    claims.protections = (reg_protections_t) REG_PROTECTIONS_INIT;
     verdict->login = login;
     verdict->result = REG_ACCESS_ALLOWED;
 

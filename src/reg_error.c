@@ -47,6 +47,20 @@ static const reg_error_row_t  reg_error_table[] = {
     [REG_TOOMANYREQUESTS] = { "TOOMANYREQUESTS", 429,
         "too many requests; try again later" },
 
+    [REG_PROTECTED_TAG] = { "PROTECTED_TAG", 401,
+        "the tag is protected by the project's rules: your role may not do"
+        " this to it" },
+    [REG_IMMUTABLE_TAG] = { "IMMUTABLE_TAG", 401,
+        "the tag is immutable by the project's rules: choose another one" },
+    [REG_PROTECTED_MANIFEST] = { "PROTECTED_MANIFEST", 401,
+        "the project has protected tags, which a manifest would take along:"
+        " delete tags by name" },
+    [REG_TAG_PROTECTION_PATTERN_INVALID] = {
+        "TAG_PROTECTION_PATTERN_INVALID", 400,
+        "a pattern of the project's protected tags makes no sense" },
+    [REG_TAG_PATTERN_COUNT_LIMIT_EXCEEDED] = {
+        "TAG_PATTERN_COUNT_LIMIT_EXCEEDED", 400,
+        "the project has more patterns of protected tags than 5" },
     [REG_PAGINATION_NUMBER_INVALID] = { "PAGINATION_NUMBER_INVALID", 400,
         "invalid number of results requested: n must be a number from 0 up" },
     [REG_RANGE_INVALID] = { "BLOB_UPLOAD_INVALID", 416,

@@ -44,6 +44,11 @@ typedef enum {
     REG_UNSUPPORTED,
     REG_TOOMANYREQUESTS,
 
+    REG_PROTECTED_TAG,               /* GitLab: see reg_protection.h */
+    REG_IMMUTABLE_TAG,
+    REG_PROTECTED_MANIFEST,
+    REG_TAG_PROTECTION_PATTERN_INVALID,
+    REG_TAG_PATTERN_COUNT_LIMIT_EXCEEDED,
     REG_PAGINATION_NUMBER_INVALID,   /* Docker: n of a list */
     REG_RANGE_INVALID,               /* a chunk out of order: 416 */
     REG_RANGE_UNSATISFIABLE,         /* of a download: 416 */

@@ -50,6 +50,7 @@ reg_login_release(reg_login_t *login)
     }
 
     reg_grants_free(&login->grants);
+    reg_protections_free(&login->protections);
     reg_policy_free(login->robot);
     free(login);
 }

@@ -20,19 +20,21 @@
 #include <stdatomic.h>
 
 #include "reg_identity.h"
+#include "reg_protection.h"
 #include "reg_scope.h"
 
 #define REG_LOGIN_PRINT  32              /* bytes: a SHA-256 */
 
 typedef struct {
-    atomic_uint      holders;
-    reg_identity_t   identity;
-    time_t           expires;            /* not to be used from then on; 0:
+    atomic_uint        holders;
+    reg_identity_t     identity;
+    time_t             expires;          /* not to be used from then on; 0:
                                             it has no end of its own */
 
     /* a token was shown, and it carries these and no more */
-    bool             carries;
-    reg_grants_t     grants;
+    bool               carries;
+    reg_grants_t       grants;
+    reg_protections_t  protections;
 
     /* of a robot: where it may do what; a policy of its own, or NULL */
     struct reg_policy_s  *robot;

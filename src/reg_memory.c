@@ -137,7 +137,9 @@ reg_memory_put(reg_memory_t *m, const unsigned char key[REG_LOGIN_PRINT],
     reg_memory_place_t  *set = reg_memory_set(m, key);
     reg_memory_place_t  *best = &set[0];
 
-    if (login->grants.n > REG_MEMORY_GRANTS) {
+    if (login->grants.n > REG_MEMORY_GRANTS
+        || login->protections.n > REG_MEMORY_GRANTS)
+    {
         return;
     }
 

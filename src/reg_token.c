@@ -75,9 +75,62 @@ reg_claims_is_for(const json_t *aud, reg_str_t service)
 }
 
 
+/* A list of patterns, which may be missing.  What makes no sense must not be
+ * passed over: it would have taken something away. */
+static int
+reg_claims_patterns(reg_claims_t *claims, reg_protection_kind_t kind,
+    const reg_name_t *name, const json_t *list, reg_error_t *err)
+{
+    if (list != NULL && !json_is_array(list) && !json_is_null(list)) {
+        return reg_claims_refuse(err, "its patterns of tags are no list");
+    }
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t  *one = json_array_get(list, i);
+        reg_str_t      text = { json_string_length(one),
+                                json_string_value(one) };
+
+        if (!json_is_string(one)) {
+            return reg_claims_refuse(err, "a pattern of tags is no text");
+        }
+
+        if (reg_protections_add(&claims->protections, kind, name, text, err)
+            == -1)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+reg_claims_meta(reg_claims_t *claims, const reg_name_t *name,
+    const json_t *meta, reg_error_t *err)
+{
+    const json_t  *deny = json_object_get(meta, "tag_deny_access_patterns");
+
+    if ((meta != NULL && !json_is_object(meta) && !json_is_null(meta))
+        || (deny != NULL && !json_is_object(deny) && !json_is_null(deny)))
+    {
+        return reg_claims_refuse(err, "its meta makes no sense");
+    }
+
+    return reg_claims_patterns(claims, REG_PROTECTION_PUSH, name,
+                               json_object_get(deny, "push"), err) == -1
+           || reg_claims_patterns(claims, REG_PROTECTION_DELETE, name,
+                                  json_object_get(deny, "delete"), err) == -1
+           || reg_claims_patterns(claims, REG_PROTECTION_IMMUTABLE, name,
+                                  json_object_get(meta,
+                                                  "tag_immutable_patterns"),
+                                  err) == -1 ? -1 : 0;
+}
+
+
 /* One entry of "access".  What is none of ours gives nothing. */
 static int
-reg_claims_entry(reg_grants_t *grants, const json_t *entry, reg_error_t *err)
+reg_claims_entry(reg_claims_t *claims, const json_t *entry, reg_error_t *err)
 {
     size_t        i;
     json_t       *actions = json_object_get(entry, "actions");
@@ -115,7 +168,15 @@ reg_claims_entry(reg_grants_t *grants, const json_t *entry, reg_error_t *err)
                            ? REG_ACTION_CATALOG : 0;
     }
 
-    return scope.actions == 0 ? 0 : reg_grants_add(grants, &scope, err);
+    if (scope.kind == REG_SCOPE_REPOSITORY
+        && reg_claims_meta(claims, &scope.name, json_object_get(entry, "meta"),
+                           err) == -1)
+    {
+        return -1;
+    }
+
+    return scope.actions == 0 ? 0
+           : reg_grants_add(&claims->grants, &scope, err);
 }
 
 
@@ -134,7 +195,7 @@ reg_claims_access(reg_claims_t *claims, const json_t *json, reg_error_t *err)
     }
 
     for (i = 0; i < json_array_size(access); i++) {
-        if (reg_claims_entry(&claims->grants, json_array_get(access, i), err)
+        if (reg_claims_entry(claims, json_array_get(access, i), err)
             == -1)
         {
             return -1;
@@ -405,4 +466,5 @@ void
 reg_claims_free(reg_claims_t *claims)
 {
     reg_grants_free(&claims->grants);
+    reg_protections_free(&claims->protections);
 }

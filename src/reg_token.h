@@ -11,7 +11,8 @@
  *
  * Names of repositories are literal: "a/" with a star gives nothing but
  * itself, which no repository is called.  Types and actions that we do not know
- * give nothing.
+ * give nothing.  Of an entry's "meta" patterns of tags are read, which take
+ * something away (reg_protection.h).
  *
  * Tokens of our own server have the same form and two claims more:
  *
@@ -36,13 +37,14 @@ typedef struct {
 } reg_token_expect_t;
 
 typedef struct {
-    char            subject[REG_USER_MAX + 1];           /* "": nobody */
-    time_t          issued;
-    time_t          expires;
-    reg_grants_t    grants;                              /* owned */
-    bool            refresh;
-    bool            has_print;
-    unsigned char   print[REG_LOGIN_PRINT];
+    char               subject[REG_USER_MAX + 1];        /* "": nobody */
+    time_t             issued;
+    time_t             expires;
+    reg_grants_t       grants;                           /* owned */
+    reg_protections_t  protections;                      /* owned */
+    bool               refresh;
+    bool               has_print;
+    unsigned char      print[REG_LOGIN_PRINT];
 } reg_claims_t;
 
 #define REG_CLAIMS_INIT  { .subject = "" }
