@@ -9,7 +9,8 @@ build="gcc make libssl-dev libfcgi-dev libhiredis-dev libjansson-dev libyaml-dev
 debian_nginx="nginx-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
-      python3 binutils procps redis-server redis-sentinel redis-tools slapd"
+      python3 binutils procps redis-server redis-sentinel redis-tools slapd
+      libcryptx-perl"
 
 want=
 for set in "$@"; do
