@@ -1,7 +1,9 @@
 #include "reg_keys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "reg_edit.h"
 #include "reg_keyset.h"
@@ -121,6 +123,34 @@ reg_keys_begin(const char *path, reg_edit_t *edit, reg_keyset_t **set,
 }
 
 
+/* A new file is for whoever the directory belongs to, and nobody else: other
+ * files that are edited may be read by a group. */
+static int
+reg_keys_touch(const char *state, const char *path, reg_error_t *err)
+{
+    struct stat  st;
+    int          sys = 0, fd;
+
+    fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        return errno == EEXIST ? 0
+               : reg_error_sys(err, errno, REG_UNKNOWN, "create", path);
+    }
+
+    /* registryctl may be root's; the worker is to read it */
+    if (geteuid() == 0
+        && (stat(state, &st) == -1 || fchown(fd, st.st_uid, st.st_gid) == -1))
+    {
+        sys = errno;
+    }
+
+    (void) close(fd);                            /* nothing was written */
+
+    return sys == 0 ? 0 : reg_error_sys(err, sys, REG_UNKNOWN, "chown", path);
+}
+
+
 static int
 reg_keys_new(const char *path, reg_jwk_kind_t kind, bool only_first,
     char id[REG_JWK_ID], reg_error_t *err)
@@ -163,7 +193,8 @@ reg_keys_rotate(const char *state, reg_jwk_kind_t kind, char id[REG_JWK_ID],
 {
     char  path[REG_PATH_MAX];
 
-    return reg_keys_path(state, path, sizeof(path), err) == -1 ? -1
+    return reg_keys_path(state, path, sizeof(path), err) == -1
+           || reg_keys_touch(state, path, err) == -1 ? -1
            : reg_keys_new(path, kind, false, id, err);
 }
 
@@ -249,6 +280,7 @@ reg_keys_open(reg_keys_t **out, const char *state, reg_jwk_kind_t kind,
     }
 
     if (reg_keys_path(state, path, sizeof(path), err) == -1
+        || reg_keys_touch(state, path, err) == -1
         || reg_keys_new(path, kind, true, id, err) == -1)
     {
         return -1;

@@ -5,7 +5,8 @@
  * parts.  The first key signs, all of them verify: after a new one was put
  * before the others (rotate), tokens of the old ones are good until they end,
  * and then the old keys can go (remove).  A file that is not there is made,
- * with one key, by whoever comes first; the others wait for that.
+ * with one key, by whoever comes first; the others wait for that.  Its mode is
+ * 0600, and it belongs to the owner of the directory.
  *
  *     reg_keys_t  *keys;
  *
