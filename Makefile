@@ -192,7 +192,7 @@ TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
            CONFORMANCE_DIR='$(abspath $B/conformance)' \
            SAN='$(SAN)' $(if $(filter address,$(SAN)),REGISTRY_PRELOAD='$(shell $(CC) -print-file-name=libasan.so)')
 
-test: build deps-test check
+test: build deps-test check $B/slow_open.so
 	@$(TEST_ENV) prove -It/lib -j$(JOBS) $(TESTS)
 
 check: lint unit
