@@ -48,20 +48,18 @@ $begin = time;
 my @wrong = grep { $_ ne 0 } in_parallel(4, sub {
     my ($part) = @_;
     my ($bad, $connection, $n) = (0, undef, 0);
-    for my $round (1 .. 2) {
-        for (my $repo = $part; $repo < $repositories; $repo += 4) {
-            for my $tag (1 .. $each) {
-                $connection = $r->connect if $n++ % 900 == 0;
-                my $a = $connection->request('HEAD',
-                    "/v2/many/r$repo/manifests/v$tag");
-                $bad++ if $a->{status} != 200;
-            }
+    for (my $repo = $part; $repo < $repositories; $repo += 4) {
+        for my $tag (1 .. $each) {
+            $connection = $r->connect if $n++ % 900 == 0;
+            my $a = $connection->request('HEAD',
+                "/v2/many/r$repo/manifests/v$tag");
+            $bad++ if $a->{status} != 200;
         }
     }
     return $bad;
 }, 1800);
-is_deeply(\@wrong, [], 'every tag was read, twice');
-diag(sprintf '%d reads in %.0f s', 2 * $tags, time - $begin);
+is_deeply(\@wrong, [], 'every tag was read');
+diag(sprintf '%d reads in %.0f s', $tags, time - $begin);
 
 my $peak = rss_peak($pid);
 diag(sprintf 'worker: %.1f MiB before, %.1f at most, %d MiB for tags',

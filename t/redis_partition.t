@@ -70,6 +70,7 @@ kill 'STOP', -$proxy;
 tag($near, 'v', $images[1]);
 is_soon($far, 'v', $images[1], 'who is cut off hears nothing, and goes to disk');
 
+is(digest_of($near, 'v'), $images[1]{digest}, 'the other one is warm') for 1, 2;
 tag($far, 'v', $images[2]);
 is_soon($near, 'v', $images[2], 'who is cut off raises the fence');
 is(digest_of($far, 'v'), $images[2]{digest}, 'and sees what it wrote');
