@@ -71,7 +71,7 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
+.PHONY: fuzz bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
         install uninstall clean help nginx
 
 all: build
@@ -207,6 +207,23 @@ unit: $(UNITS)
 	    && tail -1 $$u.log | sed "s|^|$$(basename $$u): |" \
 	    || { cat $$u.log; exit 1; }; done
 
+# libFuzzer on what strangers send, with the corpus of each noun as its seeds
+FUZZ_TIME ?= 60
+FUZZERS   := $(patsubst t/fuzz/%.c,$B/fuzz/%,$(wildcard t/fuzz/*.c))
+FUZZ_C    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+             -fsanitize=fuzzer$(,)address$(,)undefined
+
+$B/fuzz/%: t/fuzz/%.c $(wildcard src/*.[ch])
+	@mkdir -p $B/fuzz/$*.found
+	$(call say,FUZZ,$<)
+	$(Q)clang $(CSTD) $(WARN) $(FUZZ_C) -DREG_VERSION='"$(VERSION)"' -Isrc \
+	    -o $@ $< $(filter src/%.c,$^) $(LIBS_SRC) -lpthread
+
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do $$f -max_total_time=$(FUZZ_TIME) -max_len=16384 \
+	    -timeout=10 -artifact_prefix=$$f- $$f.found \
+	    $$(find t/corpus/$${f##*/} -mindepth 1 -type d) || exit 1; done
+
 # the rooms of the design, and that each header stands alone
 lint:
 	@sh t/lint.sh '$(CC)' '$(CSTD)'
@@ -272,6 +289,7 @@ help:
 	@echo "  make bench-tags manifests by tag, with and without Redis"
 	@echo "  make test-tags  memory with a million tags, which takes minutes"
 	@echo "  make test-go    crane, oras and helm, built with go install"
+	@echo "  make fuzz       FUZZ_TIME=60: libFuzzer on tokens; needs clang"
 	@echo "  make install    PREFIX=/usr DESTDIR="
 	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
 	@echo "  make clean"
