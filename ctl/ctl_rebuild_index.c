@@ -8,6 +8,7 @@
 
 #include "ctl_progress.h"
 #include "ctl_store.h"
+#include "reg_catalog.h"
 #include "reg_index.h"
 #include "reg_repo.h"
 
@@ -28,6 +29,7 @@ typedef struct {
     int64_t             repositories;
     int64_t             failed;
     reg_index_count_t   count;
+    reg_catalog_count_t catalog;
 } ctl_rebuild_index_t;
 
 
@@ -35,8 +37,9 @@ static const char  ctl_rebuild_index_help[] =
     "Usage: registryctl rebuild-index [--config FILE | --root DIR] [--json]"
     " [NAME...]\n\n"
     "Rebuilds the lists of referrers (signatures, SBOMs and whatever else has"
-    " a\n\"subject\") from the manifests of the repositories NAME, or of all."
-    " The registry\nmay go on serving.\n\n"
+    " a\n\"subject\") from the manifests of the repositories NAME, or of all;"
+    " and, without\nNAME, the catalog's index of repositories. The registry may"
+    " go on serving.\n\n"
     "  --config FILE  the worker's config.yml, for the place of the tree\n"
     "  --root DIR     the tree itself\n"
     "  --json         print the sum as JSON\n"
@@ -134,17 +137,45 @@ ctl_rebuild_index_one(void *ctx, reg_str_t text)
 }
 
 
+/* The list of repositories itself. */
+static void
+ctl_rebuild_index_catalog(ctl_rebuild_index_t *c)
+{
+    int                        rc = -1;
+    reg_error_t                err = REG_ERROR_INIT;
+    const reg_catalog_watch_t  watch = { NULL, NULL };
+    reg_catalog_t             *catalog;
+
+    catalog = reg_catalog_create(c->store, 0, &err);
+
+    if (catalog != NULL) {
+        rc = reg_catalog_check(catalog, &watch, &c->catalog, &err);
+    }
+
+    /* 1: the worker is at it, and will see the same */
+    if (rc == -1) {
+        c->failed++;
+        ctl_store_complain("", &err);
+    }
+
+    reg_catalog_free(catalog);
+}
+
+
 static int
 ctl_rebuild_index_print_json(const ctl_rebuild_index_t *c)
 {
     int      rc = -1;
-    json_t  *sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+    json_t  *sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                              "repositories", (json_int_t) c->repositories,
                              "manifests", (json_int_t) c->count.manifests,
                              "referrers", (json_int_t) c->count.referrers,
                              "added", (json_int_t) c->count.added,
                              "dropped", (json_int_t) c->count.dropped,
                              "unreadable", (json_int_t) c->count.unreadable,
+                             "catalog_added", (json_int_t) c->catalog.added,
+                             "catalog_dropped",
+                             (json_int_t) c->catalog.dropped,
                              "failed", (json_int_t) c->failed);
 
     if (sum != NULL && json_dumpf(sum, stdout, 0) == 0) {
@@ -163,10 +194,12 @@ ctl_rebuild_index_print(const ctl_rebuild_index_t *c)
     int  n;
 
     n = printf("%lld repositories, %lld manifests, %lld of them referrers:"
-               " %lld lines added, %lld dropped\n",
+               " %lld lines added, %lld dropped\n"
+               "catalog: %lld repositories added, %lld dropped\n",
                (long long) c->repositories, (long long) c->count.manifests,
                (long long) c->count.referrers, (long long) c->count.added,
-               (long long) c->count.dropped);
+               (long long) c->count.dropped, (long long) c->catalog.added,
+               (long long) c->catalog.dropped);
 
     if (n >= 0 && (c->failed > 0 || c->count.unreadable > 0)) {
         n = printf("NOT DONE: %lld repositories failed, %lld manifests are"
@@ -193,12 +226,15 @@ ctl_rebuild_index_run(const ctl_rebuild_index_options_t *o, char **names)
         return CTL_FAILED;
     }
 
-    if (*names == NULL
-        && reg_repo_list(&store, REG_STR_NULL, ctl_rebuild_index_one, &c, &err)
-           == -1)
-    {
-        c.failed++;
-        ctl_store_complain("", &err);
+    if (*names == NULL) {
+        ctl_rebuild_index_catalog(&c);
+
+        if (reg_repo_list(&store, REG_STR_NULL, ctl_rebuild_index_one, &c,
+                          &err) == -1)
+        {
+            c.failed++;
+            ctl_store_complain("", &err);
+        }
     }
 
     for ( ; *names != NULL; names++) {

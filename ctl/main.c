@@ -37,7 +37,7 @@ static const struct {
     { "purge-uploads", ctl_purge_uploads,
       "remove the uploads that nobody goes on with" },
     { "rebuild-index", ctl_rebuild_index,
-      "rebuild the lists of referrers from the manifests" },
+      "rebuild the lists of referrers and of repositories" },
     { "robot", ctl_robot,
       "make, list and revoke accounts for programs" },
     { "user", ctl_user,

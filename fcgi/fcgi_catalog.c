@@ -1,7 +1,6 @@
 #include "fcgi_catalog.h"
 
 #include "fcgi_page.h"
-#include "reg_repo.h"
 
 
 int
@@ -23,8 +22,8 @@ fcgi_catalog_list(const fcgi_service_t *service, fcgi_request_t *r,
 
     fcgi_page_begin(&page, &reply->body, asked.n);
 
-    if (reg_repo_list(service->store, reg_str_from(asked.last),
-                      fcgi_page_item, &page, err) == -1)
+    if (reg_catalog_list(service->catalog, reg_str_from(asked.last),
+                         fcgi_page_item, &page, err) == -1)
     {
         return -1;
     }

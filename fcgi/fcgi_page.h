@@ -30,7 +30,7 @@ typedef struct {
 /* Appends "[". */
 void fcgi_page_begin(fcgi_page_t *page, reg_buf_t *out, int64_t max);
 
-/* For reg_tag_list() and reg_repo_list(). */
+/* For reg_tag_list() and reg_catalog_list(). */
 int fcgi_page_item(void *page, reg_str_t name);
 
 /* Appends "]". */

@@ -4,9 +4,7 @@
  *
  * storage.maintenance.uploadpurging says how old and how often; without it
  * _tmp/ is looked after all the same.  Of all processes that share a tree one
- * does it at a time (reg_turn.h).  It works for FCGI_PURGE_WORK milliseconds
- * and then rests for four times as long as that took, so that requests hardly
- * feel it.
+ * does it at a time (reg_turn.h).
  */
 
 #ifndef FCGI_PURGE_H
@@ -14,7 +12,6 @@
 
 #include "fcgi_service.h"
 
-#define FCGI_PURGE_WORK    10          /* milliseconds in one go */
 #define FCGI_PURGE_JITTER  300         /* seconds after the start, at most */
 
 typedef struct fcgi_purge_s  fcgi_purge_t;
@@ -24,7 +21,7 @@ typedef struct fcgi_purge_s  fcgi_purge_t;
 fcgi_purge_t *fcgi_purge_start(const fcgi_service_t *service,
     reg_error_t *err);
 
-/* Ends the thread, within a step of its work. */
+/* Ends the thread, within a step of its work.  NULL is allowed. */
 void fcgi_purge_stop(fcgi_purge_t *p);
 
 #endif

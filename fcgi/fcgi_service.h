@@ -12,6 +12,7 @@
 #include "fcgi_cache.h"
 #include "fcgi_log.h"
 #include "reg_access.h"
+#include "reg_catalog.h"
 #include "reg_config.h"
 #include "reg_store.h"
 #include "reg_tagcache.h"
@@ -22,6 +23,7 @@
 typedef struct {
     const reg_config_t  *config;
     reg_store_t         *store;
+    reg_catalog_t       *catalog;
     fcgi_cache_t        *cache;
     reg_tagcache_t      *tags;
     fcgi_log_t          *log;

@@ -5,9 +5,10 @@
 #include <malloc.h>
 
 #include "fcgi_purge.h"
+#include "fcgi_reindex.h"
 #include "fcgi_server.h"
-#include "reg_lists.h"
 #include "reg_epoch.h"
+#include "reg_lists.h"
 
 
 /* glibc's defaults keep an arena of 64 MiB of address space per thread, and
@@ -57,14 +58,15 @@ static int
 fcgi_worker_serve(const fcgi_service_t *service, int listener,
     reg_error_t *err)
 {
-    int            rc;
-    fcgi_purge_t  *purge = fcgi_purge_start(service, err);
+    int              rc = -1;
+    fcgi_purge_t    *purge = fcgi_purge_start(service, err);
+    fcgi_reindex_t  *reindex = fcgi_reindex_start(service, err);
 
-    if (purge == NULL) {
-        return -1;
+    if (purge != NULL && reindex != NULL) {
+        rc = fcgi_server_run(service, listener, err);
     }
 
-    rc = fcgi_server_run(service, listener, err);
+    fcgi_reindex_stop(reindex);
     fcgi_purge_stop(purge);
 
     return rc;
@@ -89,6 +91,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
     fcgi_cache_t    *cache;
     reg_lists_t     *lists;
+    reg_catalog_t   *catalog = NULL;
     reg_access_t    *access = NULL;
     reg_tagcache_t  *tags = NULL;
     fcgi_audit_t     audit = { -1 };
@@ -105,6 +108,8 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
+               && (catalog = fcgi_reindex_catalog(config, &store, &err))
+                  != NULL
                && reg_access_open(&access, config, &store, throttle, &err)
                   == 0
                && fcgi_audit_open(&audit, config->audit_path, &err) == 0
@@ -112,9 +117,9 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
                   == 0)
     {
         fcgi_service_t  service = {
-            .config = config, .store = &store, .cache = cache, .tags = tags,
-            .log = log, .access = access, .audit = &audit, .gate = &gate,
-            .root = root,
+            .config = config, .store = &store, .catalog = catalog,
+            .cache = cache, .tags = tags, .log = log, .access = access,
+            .audit = &audit, .gate = &gate, .root = root,
         };
 
         fcgi_worker_epoch(&store, log);
@@ -131,6 +136,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         reg_tagcache_close(tags);
         fcgi_audit_close(&audit);
         reg_access_close(access);
+        reg_catalog_free(catalog);
         reg_lists_free(lists);
         fcgi_cache_free(cache);
     }

@@ -74,6 +74,7 @@ typedef struct {
     int64_t            threads;                 /* .threads, per process */
     int64_t            manifest_cache;          /* .manifest_cache, bytes */
     int64_t            list_cache;              /* .list_cache, bytes */
+    int64_t            catalog_refresh;         /* .catalog_refresh, seconds */
     int64_t            tags_max;                /* .tags_max, entries */
     int64_t            drain_timeout;           /* .drain_timeout, seconds */
     char               state[REG_CONFIG_TEXT];  /* .state */

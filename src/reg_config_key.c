@@ -256,6 +256,10 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "nginx_registry.list_cache", REG_CONFIG_SIZE,
       "memory for names of tags and repositories, in each process",
       "8m", AT(list_cache), 0, 16LL << 30, NULL },
+    { "nginx_registry.catalog_refresh", REG_CONFIG_DURATION,
+      "from one walk through the tree to the next, for the repositories that"
+      " other programs made",
+      "5m", AT(catalog_refresh), 1, REG_CONFIG_YEARS, NULL },
     { "nginx_registry.tags_max", REG_CONFIG_INT,
       "the longest page of a tag list",
       "10000", AT(tags_max), 1, 1000000, NULL },

@@ -107,6 +107,30 @@ reg_layout_fence(reg_path_t *p, const reg_path_t *v2)
 
 
 void
+reg_layout_catalog(reg_path_t *p, const reg_path_t *v2)
+{
+    reg_path_begin(p, v2);
+    reg_path_add(p, "_catalog");
+}
+
+
+void
+reg_layout_catalog_entry(reg_path_t *p, const reg_path_t *v2,
+    const reg_name_t *name)
+{
+    char  *slash;
+
+    reg_layout_catalog(p, v2);
+    slash = p->text + p->len + 1;
+    reg_path_add(p, name->text);
+
+    while ((slash = strchr(slash, '/')) != NULL) {
+        *slash = '+';
+    }
+}
+
+
+void
 reg_layout_epoch(reg_path_t *p, const reg_path_t *v2)
 {
     reg_path_begin(p, v2);

@@ -14,6 +14,7 @@
  *         _uploads/UUID/data                     an upload under way
  *         _uploads/UUID/startedat                RFC 3339 time
  *         _uploads/UUID/hashstates/ALG/OFFSET    see reg_hash.h
+ *       _catalog/                              ours: see reg_catalog.h
  *       _auth/epoch                              ours: see reg_epoch.h
  *       _tmp/                                    ours: files about to be
  *                                                renamed into place
@@ -48,6 +49,9 @@ void reg_layout_blobs(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_blob(reg_path_t *p, const reg_path_t *v2,
     const reg_digest_t *d);                               /* …/data */
 void reg_layout_tmp(reg_path_t *p, const reg_path_t *v2);
+void reg_layout_catalog(reg_path_t *p, const reg_path_t *v2);
+void reg_layout_catalog_entry(reg_path_t *p, const reg_path_t *v2,
+    const reg_name_t *name);                              /* …/a+b of a/b */
 void reg_layout_epoch(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_purge(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_fence(reg_path_t *p, const reg_path_t *v2);

@@ -40,21 +40,33 @@ reg_names_is(DIR *dir, const struct dirent *entry, reg_names_kind_t kind)
 }
 
 
-/* Collects the names one after the other, each with its NUL. */
-static int
-reg_names_collect(reg_names_t *names, DIR *dir, reg_names_kind_t kind)
+/* The next entry of this kind, or NULL with errno, which is 0 at the end. */
+static const char *
+reg_names_next(DIR *dir, reg_names_kind_t kind)
 {
     struct dirent  *entry;
 
     while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] == '.'
-            || (entry->d_name[0] == '_' && kind == REG_NAMES_PARTS)
-            || !reg_names_is(dir, entry, kind))
+        if (entry->d_name[0] != '.'
+            && (entry->d_name[0] != '_' || kind != REG_NAMES_PARTS)
+            && reg_names_is(dir, entry, kind))
         {
-            continue;
+            return entry->d_name;
         }
+    }
 
-        reg_buf_put(&names->text, entry->d_name, strlen(entry->d_name) + 1);
+    return NULL;
+}
+
+
+/* Collects the names one after the other, each with its NUL. */
+static int
+reg_names_collect(reg_names_t *names, DIR *dir, reg_names_kind_t kind)
+{
+    const char  *name;
+
+    while ((name = reg_names_next(dir, kind)) != NULL) {
+        reg_buf_put(&names->text, name, strlen(name) + 1);
         names->n++;
     }
 
@@ -172,6 +184,28 @@ reg_names_read_at(reg_names_t *names, int fd, const char *path,
     }
 
     return -1;
+}
+
+
+bool
+reg_names_find(const char *path, reg_names_kind_t kind,
+    bool (*is)(void *ctx, int dir, const char *name), void *ctx)
+{
+    const char  *name;
+    bool         found = false;
+    DIR         *dir = opendir(path);
+
+    if (dir == NULL) {
+        return false;
+    }
+
+    while (!found && (name = reg_names_next(dir, kind)) != NULL) {
+        found = is(ctx, dirfd(dir), name);
+    }
+
+    (void) closedir(dir);               /* was only read */
+
+    return found;
 }
 
 

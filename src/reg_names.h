@@ -46,6 +46,11 @@ int reg_names_read(reg_names_t *names, const char *path,
 int reg_names_read_at(reg_names_t *names, int fd, const char *path,
     reg_names_kind_t kind, reg_error_t *err);
 
+/* Calls is for one entry after the other, in no order, until it says true, and
+ * says then true as well.  dir is the open directory. */
+bool reg_names_find(const char *path, reg_names_kind_t kind,
+    bool (*is)(void *ctx, int dir, const char *name), void *ctx);
+
 /* The index of the first name after last; 0 for an empty last. */
 size_t reg_names_after(const reg_names_t *names, reg_str_t last);
 

@@ -25,6 +25,62 @@ reg_repo_require(reg_store_t *store, const reg_name_t *name, reg_error_t *err)
 }
 
 
+/* ---- manifests ----------------------------------------------------------- */
+
+
+/* For reg_names_find(): whether this is a manifest's directory. */
+static bool
+reg_repo_is_revision(void *ctx, int dir, const char *name)
+{
+    reg_digest_t  *which = ctx;
+    struct stat    st;
+    char           text[REG_DIGEST_SIZE + sizeof("/link")];
+
+    if (strlen(name) >= REG_DIGEST_SIZE) {
+        return false;
+    }
+
+    (void) snprintf(text, sizeof(text), "%s/link", name);
+
+    if (fstatat(dir, text, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+        return false;
+    }
+
+    (void) snprintf(text, sizeof(text), "%s:%s", reg_alg_name(which->alg),
+                    name);
+
+    if (reg_digest_parse(which, reg_str_from(text)) == -1) {
+        which->text[0] = '\0';
+    }
+
+    return true;
+}
+
+
+bool
+reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name,
+    reg_digest_t *which)
+{
+    bool          found = false;
+    reg_digest_t  any;
+
+    for (int alg = 0; alg < REG_ALGS && !found; alg++) {
+        reg_path_t  dir;
+
+        any = (reg_digest_t) { (reg_alg_t) alg, "" };
+        reg_layout_revisions(&dir, &store->v2, name, (reg_alg_t) alg);
+        found = reg_names_find(dir.text, REG_NAMES_PARTS,
+                               reg_repo_is_revision, &any);
+    }
+
+    if (found && which != NULL) {
+        *which = any;
+    }
+
+    return found;
+}
+
+
 /* ---- the catalog --------------------------------------------------------- */
 
 
@@ -57,36 +113,9 @@ reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
 
 
 static bool
-reg_repo_has_manifest(const reg_repo_walk_t *w, const reg_name_t *name)
+reg_repo_is_listed(const reg_repo_walk_t *w, const reg_name_t *name)
 {
-    reg_store_t  *store = w->store;
-    bool          found = false;
-
-    for (int alg = 0; alg < REG_ALGS && !found; alg++) {
-        reg_names_t  names = REG_NAMES_INIT;
-        reg_error_t  quiet = REG_ERROR_INIT;
-        reg_path_t   dir, link;
-        struct stat  st;
-
-        reg_layout_revisions(&dir, &store->v2, name, (reg_alg_t) alg);
-
-        if (reg_names_read(&names, dir.text, REG_NAMES_PARTS,
-                           REG_NAME_UNKNOWN, &quiet) == 0)
-        {
-            for (size_t i = 0; i < names.n && !found; i++) {
-                link = dir;
-                if (names.list[i].len < REG_DIGEST_SIZE) {
-                    reg_path_add(&link, names.list[i].data);
-                    reg_path_add(&link, "link");
-                    found = lstat(link.text, &st) == 0;
-                }
-            }
-        }
-
-        reg_names_free(&names);
-    }
-
-    return found;
+    return reg_repo_has_manifest(w->store, name, NULL);
 }
 
 
@@ -253,7 +282,7 @@ reg_repo_list(reg_store_t *store, reg_str_t last,
     int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err)
 {
     reg_repo_walk_t  w = {
-        .store = store, .last = last, .wanted = reg_repo_has_manifest,
+        .store = store, .last = last, .wanted = reg_repo_is_listed,
         .item = item, .ctx = ctx, .err = err
     };
 

@@ -16,6 +16,11 @@
 int reg_repo_require(reg_store_t *store, const reg_name_t *name,
     reg_error_t *err);
 
+/* Whether NAME is a repository.  which may be NULL: else it gets one of its
+ * manifests, or "" if that is no digest. */
+bool reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name,
+    reg_digest_t *which);
+
 /* Calls item for each repository after last (exclusive; empty: from the
  * start), in byte order, until item returns non-zero. */
 int reg_repo_list(reg_store_t *store, reg_str_t last,

@@ -1,6 +1,7 @@
 #include "reg_revision.h"
 
 #include "reg_blob.h"
+#include "reg_catalog.h"
 #include "reg_durable.h"
 #include "reg_link.h"
 #include "reg_lock.h"
@@ -37,7 +38,9 @@ reg_revision_put(reg_store_t *store, const reg_name_t *name,
     }
 
     reg_layout_blob(&path, &store->v2, d);
-    if (reg_durable_put(&t, 0, &path, body, err) == -1) {
+    if (reg_durable_put(&t, 0, &path, body, err) == -1
+        || reg_catalog_add(&t, name, err) == -1)
+    {
         goto out;
     }
 
@@ -179,6 +182,10 @@ reg_revision_delete(reg_store_t *store, const reg_name_t *name,
     {
         rc = reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
                                 err);
+    }
+
+    if (rc == 0) {
+        reg_catalog_drop(store, name);
     }
 
     reg_lock_release(lock);

@@ -222,6 +222,9 @@ class Server:
                 empty(f"{self.root}/docker/registry/v2/blobs/sha256/"
                        f"{hexa[:2]}/{hexa}/data")
 
+    def filled(self):
+        """Its tree was changed behind its back."""
+
     # ---- watching ----------------------------------------------------------
 
     def pids(self):
@@ -366,6 +369,7 @@ class Ours(Server):
     module = os.environ.get("REGISTRY_MODULE",
                             f"{TOP}/build/ngx_http_registry_module.so")
     worker = os.environ.get("REGISTRY_FCGI", f"{TOP}/build/registry-fcgi")
+    ctl = os.environ.get("REGISTRY_CTL", f"{TOP}/build/registryctl")
 
     more_config = ""            # YAML after the rest
     environment = None          # of the worker
@@ -409,6 +413,11 @@ nginx_registry:
         return {"LD_PRELOAD": os.environ["REGISTRY_PRELOAD"],
                 "ASAN_OPTIONS": f"{options}:detect_leaks=0".lstrip(":")}
 
+    def filled(self):
+        subprocess.run([self.ctl, "rebuild-index", "--root", self.root],
+                       check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
     def version(self):
         return first_line(self.worker, "--version")
 
@@ -439,6 +448,10 @@ class Ceiling(Server):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path
 
+    def place(self, path, content):
+        with open(self._place(path), "wb") as file:
+            file.write(content)
+
     def store_blob(self, repository, blob):
         path = f"/v2/{repository}/blobs/{blob.digest}"
         if (repository, blob.digest) not in self.stored:
@@ -448,9 +461,7 @@ class Ceiling(Server):
 
     def store_manifest(self, repository, tag, body, media_type):
         for name in (tag, "sha256:" + sha256(body)):
-            with open(self._place(f"/v2/{repository}/manifests/{name}"),
-                      "wb") as file:
-                file.write(body)
+            self.place(f"/v2/{repository}/manifests/{name}", body)
 
     def refuses_wrong_content(self, repository):
         pass

@@ -369,6 +369,8 @@ class ManifestPut(Unique):
 
 
 def all_workloads(fixtures):
+    from lists import CatalogPage, TagGet, TagPage      # built on this file
+
     big = 256 * MIB
     layer = 64 * MIB
     return [
@@ -388,6 +390,11 @@ def all_workloads(fixtures):
         Upload("upload_chunked.c4", fixtures, layer, True, 4),
         SmallPush("small_push", fixtures),
         ManifestPut("manifest_put", fixtures),
+        TagPage("tags_page_1k", fixtures, 1000),
+        TagPage("tags_page_50k", fixtures, 50000),
+        TagGet("tag_get_1k", fixtures, 1000),
+        TagGet("tag_get_50k", fixtures, 50000),
+        CatalogPage("catalog_page_10k", fixtures, 10000),
     ]
 
 
@@ -409,4 +416,11 @@ MINIMUMS = [
     ("upload_chunked.c1", 4, "docker-registry"),
     ("small_push", 5, "docker-registry"),
     ("manifest_put", 5, "docker-registry"),
+    ("catalog_page_10k", 50, "docker-registry"),
+]
+
+# workload, factor, of which other workload: of "ours" alone.
+WITHIN = [
+    ("tags_page_50k", 0.5, "tags_page_1k"),
+    ("tag_get_50k", 0.95, "tag_get_1k"),
 ]

@@ -170,6 +170,7 @@ every_key_has_its_default(void **state)
     assert_int_equal(config.threads, 16);
     assert_int_equal(config.manifest_cache, 8 * 1024 * 1024);
     assert_int_equal(config.list_cache, 8 * 1024 * 1024);
+    assert_int_equal(config.catalog_refresh, 300);
     assert_int_equal(config.tags_max, 10000);
     assert_int_equal(config.drain_timeout, 30);
 
@@ -210,6 +211,7 @@ every_key_is_read(void **state)
                   "  threads: 4\n"
                   "  manifest_cache: 512k\n"
                   "  list_cache: 1m\n"
+                  "  catalog_refresh: 90s\n"
                   "  tags_max: 7\n"
                   "  drain_timeout: 0\n");
 
@@ -227,6 +229,7 @@ every_key_is_read(void **state)
     assert_int_equal(config.threads, 4);
     assert_int_equal(config.manifest_cache, 512 * 1024);
     assert_int_equal(config.list_cache, 1024 * 1024);
+    assert_int_equal(config.catalog_refresh, 90);
     assert_int_equal(config.tags_max, 7);
     assert_int_equal(config.drain_timeout, 0);
 }

@@ -270,6 +270,10 @@ fault_unlink(const char *path)
 
     if (rc == 0) {
         fault_clean(&fault.files, ino);
+    }
+
+    /* the catalog may name too many: there, only what is made is synced */
+    if (rc == 0 && strstr(path, "/_catalog/") == NULL) {
         fault_soil_parent(path);
     }
 
@@ -397,6 +401,10 @@ fault_check_one(const char *path, const struct stat *st, int type,
         return 0;
     }
 
+    if (strstr(path, "/_catalog/") != NULL) {     /* may name too many */
+        return 0;
+    }
+
     if (strcmp(path + ftw->base, "link") != 0) {
         fault_bad = "a file that nobody knows";
         return 0;
@@ -415,6 +423,19 @@ fault_check_one(const char *path, const struct stat *st, int type,
 
     if (!tree_has(blob.text)) {
         fault_bad = "a link to no blob";
+    }
+
+    end = strstr(path, "/_manifests/revisions/");
+
+    if (end != NULL) {
+        repository = strstr(path, "/repositories/") + 14;
+        (void) reg_name_parse(&name, (reg_str_t) {
+                                  (size_t) (end - repository), repository });
+        reg_layout_catalog_entry(&revision, &tree_store.v2, &name);
+
+        if (!tree_has(revision.text)) {
+            fault_bad = "a repository that the catalog does not know";
+        }
     }
 
     end = strstr(path, "/_manifests/tags/");

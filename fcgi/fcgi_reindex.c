@@ -1,0 +1,132 @@
+#include "fcgi_reindex.h"
+
+#include <stdlib.h>
+
+#include "fcgi_chore.h"
+
+
+/* seconds from the start to the first look, at most */
+#define FCGI_REINDEX_JITTER  1
+
+/* seconds until the next look, while another process walks, or after a walk
+ * that took longer than there is between two */
+#define FCGI_REINDEX_AGAIN   1
+
+
+struct fcgi_reindex_s {
+    const fcgi_service_t  *service;
+    fcgi_chore_t          *thread;
+    fcgi_chore_t          *chore;       /* the same, for the thread itself */
+    bool                   failed;      /* the last time */
+};
+
+
+reg_catalog_t *
+fcgi_reindex_catalog(const reg_config_t *config, reg_store_t *store,
+    reg_error_t *err)
+{
+    return reg_catalog_create(store, 2 * config->catalog_refresh, err);
+}
+
+
+static int
+fcgi_reindex_step(void *ctx)
+{
+    fcgi_reindex_t  *reindex = ctx;
+
+    return fcgi_chore_pace(reindex->chore);
+}
+
+
+/* A tree that cannot be written to is told of once. */
+static void
+fcgi_reindex_log(fcgi_reindex_t *reindex, int rc,
+    const reg_catalog_count_t *count, const reg_error_t *err)
+{
+    fcgi_log_t  *log = reindex->service->log;
+
+    if (rc == -1) {
+        fcgi_log(log, reindex->failed ? REG_LOG_DEBUG : REG_LOG_WARN,
+                 "catalog: %s (%s: %s); every page walks through the tree",
+                 reg_error_message(err), err->where, strerror(err->sys));
+
+    } else if (rc == 0) {
+        fcgi_log(log, count->added + count->dropped > 0 ? REG_LOG_INFO
+                                                        : REG_LOG_DEBUG,
+                 "catalog: %lld directories, %lld repositories added, %lld"
+                 " dropped", (long long) count->directories,
+                 (long long) count->added, (long long) count->dropped);
+    }
+
+    reindex->failed = rc == -1;
+}
+
+
+/* Seconds until it is time for a walk; 0: it is. */
+static int64_t
+fcgi_reindex_left(const fcgi_reindex_t *reindex)
+{
+    int64_t  refresh = reindex->service->config->catalog_refresh;
+    int64_t  age = reg_catalog_age(reindex->service->catalog, time(NULL));
+
+    return age >= 0 && age < refresh ? refresh - age : 0;
+}
+
+
+/* A walk if it is time for one; the seconds to sleep. */
+static int64_t
+fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
+{
+    fcgi_reindex_t            *reindex = ctx;
+    reg_catalog_t             *catalog = reindex->service->catalog;
+    const reg_catalog_watch_t  watch = { fcgi_reindex_step, reindex };
+    reg_catalog_count_t        count = { 0, 0, 0 };
+    reg_error_t                err = REG_ERROR_INIT;
+    int64_t                    left = fcgi_reindex_left(reindex);
+    int                        rc;
+
+    if (left > 0) {
+        return left;
+    }
+
+    reindex->chore = chore;
+    rc = reg_catalog_check(catalog, &watch, &count, &err);
+    fcgi_reindex_log(reindex, rc, &count, &err);
+    left = rc == -1 ? reindex->service->config->catalog_refresh
+                    : fcgi_reindex_left(reindex);
+
+    return left > 0 ? left : FCGI_REINDEX_AGAIN;
+}
+
+
+fcgi_reindex_t *
+fcgi_reindex_start(const fcgi_service_t *service, reg_error_t *err)
+{
+    fcgi_reindex_t  *reindex = calloc(1, sizeof(*reindex));
+
+    if (reindex == NULL) {
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    reindex->service = service;
+    reindex->thread = fcgi_chore_start(fcgi_reindex_round, reindex,
+                                       FCGI_REINDEX_JITTER, err);
+
+    if (reindex->thread == NULL) {
+        free(reindex);
+        return NULL;
+    }
+
+    return reindex;
+}
+
+
+void
+fcgi_reindex_stop(fcgi_reindex_t *reindex)
+{
+    if (reindex != NULL) {
+        fcgi_chore_stop(reindex->thread);
+        free(reindex);
+    }
+}
