@@ -71,7 +71,7 @@ say = @:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: fuzz bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
+.PHONY: fuzz bench-access bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
         install uninstall clean help nginx
 
 all: build
@@ -242,10 +242,13 @@ test-tags: build deps-test
 	@REGISTRY_TAGS=1000000 REGISTRY_REPOSITORIES=1000 REGISTRY_TAGS_MEMORY=64 \
 	 $(TEST_ENV) prove -It/lib t/redis_memory.t
 
-bench: build deps-test bench-tags
+bench: build deps-test bench-tags bench-access
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
 
 # tags with and without Redis, on trees that are fast and slow to ask
+bench-access: build deps-test
+	@$(TEST_ENV) t/bench/access $(if $(filter --quick,$(BENCH)),--quick)
+
 bench-tags: build deps-test $B/slow_open.so
 	@$(TEST_ENV) t/bench/tags $(if $(filter --quick,$(BENCH)),--quick)
 
@@ -286,6 +289,7 @@ help:
 	@echo "  make check      lint and unit tests, under a minute"
 	@echo "  make conformance  the official suite of the specification; needs Go"
 	@echo "  make bench      speed beside nginx's static files and docker-registry"
+	@echo "  make bench-access  a small blob with and without access control"
 	@echo "  make bench-tags manifests by tag, with and without Redis"
 	@echo "  make test-tags  memory with a million tags, which takes minutes"
 	@echo "  make test-go    crane, oras and helm, built with go install"

@@ -571,7 +571,7 @@ reg_access_owner(reg_access_t *a, const reg_claims_t *claims, time_t now,
     }
 
     if (rc == 1 && claims->has_print
-        && CRYPTO_memcmp((*login)->print, claims->print, REG_LOGIN_PRINT) != 0)
+        && CRYPTO_memcmp((*login)->print, claims->print, REG_TOKEN_PRINT) != 0)
     {
         reg_login_release(*login);
         *login = NULL;

@@ -248,7 +248,7 @@ reg_claims_print(reg_claims_t *claims, const json_t *json, reg_error_t *err)
         return 0;
     }
 
-    if (text.len != 2 * REG_LOGIN_PRINT || !reg_str_is_hex(text)) {
+    if (text.len != 2 * REG_TOKEN_PRINT || !reg_str_is_hex(text)) {
         return reg_claims_refuse(err, "its print is none");
     }
 
@@ -386,11 +386,11 @@ reg_claims_access_json(const reg_grants_t *grants)
 }
 
 
-/* 128 random bits, so that no two tokens are the same. */
+/* 64 random bits, so that no two tokens are the same. */
 static int
-reg_claims_number(char out[33], reg_error_t *err)
+reg_claims_number(char out[17], reg_error_t *err)
 {
-    unsigned char  bytes[16];
+    unsigned char  bytes[8];
 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t) sizeof(bytes)) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "getrandom", "");
@@ -407,9 +407,9 @@ reg_claims_number(char out[33], reg_error_t *err)
 static int
 reg_claims_extend(json_t *json, const reg_claims_t *claims)
 {
-    char  print[2 * REG_LOGIN_PRINT + 1];
+    char  print[2 * REG_TOKEN_PRINT + 1];
 
-    for (size_t i = 0; i < REG_LOGIN_PRINT; i++) {
+    for (size_t i = 0; i < REG_TOKEN_PRINT; i++) {
         (void) snprintf(print + 2 * i, 3, "%02x", claims->print[i]);
     }
 
@@ -432,17 +432,16 @@ int
 reg_claims_format(const reg_claims_t *claims, const reg_token_expect_t *expect,
     reg_buf_t *out, reg_error_t *err)
 {
-    char     number[33], *text = NULL;
+    char     number[17], *text = NULL;
     json_t  *json;
 
     if (reg_claims_number(number, err) == -1) {
         return -1;
     }
 
-    json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:o}",
+    json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o}",
                      "iss", expect->issuer, "aud", expect->service,
                      "exp", (json_int_t) claims->expires,
-                     "nbf", (json_int_t) expect->now,
                      "iat", (json_int_t) expect->now, "jti", number,
                      "access", reg_claims_access_json(&claims->grants));
 

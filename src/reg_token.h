@@ -17,7 +17,7 @@
  * Tokens of our own server have the same form and two claims more:
  *
  *     use     "refresh": good for new tokens, at the token server only
- *     print   of the password or secret that it was given for: when that is
+ *     print   of the password or secret that it was given for, cut: when that is
  *             another one, the token is over
  *
  * Blocks: never
@@ -29,6 +29,9 @@
 #include "reg_login.h"
 
 #define REG_TOKEN_LEEWAY  60             /* seconds */
+
+/* bytes of a print that a token has: each costs with every request */
+#define REG_TOKEN_PRINT   16
 
 typedef struct {
     const char  *issuer;
@@ -44,7 +47,7 @@ typedef struct {
     reg_protections_t  protections;                      /* owned */
     bool               refresh;
     bool               has_print;
-    unsigned char      print[REG_LOGIN_PRINT];
+    unsigned char      print[REG_TOKEN_PRINT];
 } reg_claims_t;
 
 #define REG_CLAIMS_INIT  { .subject = "" }
@@ -54,7 +57,7 @@ typedef struct {
 int reg_claims_parse(reg_claims_t *claims, reg_str_t payload,
     const reg_token_expect_t *expect, reg_error_t *err);
 
-/* Appends a payload; issuer and service are those of expect, nbf and iat its
+/* Appends a payload; issuer and service are those of expect, iat is its
  * now. */
 int reg_claims_format(const reg_claims_t *claims,
     const reg_token_expect_t *expect, reg_buf_t *out, reg_error_t *err);

@@ -292,7 +292,7 @@ what_is_written_is_read(void **state)
     out.has_print = true;
     out.refresh = true;
 
-    for (int i = 0; i < REG_LOGIN_PRINT; i++) {
+    for (int i = 0; i < REG_TOKEN_PRINT; i++) {
         out.print[i] = (unsigned char) (i * 37);
     }
 
@@ -302,7 +302,7 @@ what_is_written_is_read(void **state)
     assert_string_equal(claims.subject, "robot$ci");
     assert_true(claims.refresh);
     assert_true(claims.has_print);
-    assert_memory_equal(claims.print, out.print, REG_LOGIN_PRINT);
+    assert_memory_equal(claims.print, out.print, REG_TOKEN_PRINT);
     name = tree_name("a/b");
     assert_int_equal(reg_grants_allow(&claims.grants, &name),
                      REG_ACTION_PULL | REG_ACTION_DELETE);
