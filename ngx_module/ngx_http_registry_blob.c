@@ -11,6 +11,9 @@
 /* up to this size a copy costs less than a second system call and packet */
 #define NGX_HTTP_REGISTRY_BLOB_SMALL  (32 * 1024)
 
+/* from this size on the header does not travel alone */
+#define NGX_HTTP_REGISTRY_BLOB_LARGE  (1024 * 1024)
+
 
 static int ngx_http_registry_blob_base(reg_store_t *store);
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
@@ -22,6 +25,8 @@ static ngx_int_t ngx_http_registry_blob_file(ngx_http_request_t *r,
 static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_blob_headers(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_blob_output(ngx_http_request_t *r,
+    ngx_chain_t *out);
 
 
 ngx_int_t
@@ -301,5 +306,34 @@ ngx_http_registry_blob_handler(ngx_http_request_t *r)
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_registry_blob_output(r, &out);
+}
+
+
+/* Holds a large file's header back until the first bytes follow it.  By itself
+ * it is a packet that wakes the client for nothing and, where the kernel paces
+ * what is sent (BBR), delays all that comes after it.  Unlike tcp_nopush this
+ * lets go at once, so the end of the file never waits. */
+
+static ngx_int_t
+ngx_http_registry_blob_output(ngx_http_request_t *r, ngx_chain_t *out)
+{
+    ngx_int_t          rc;
+    ngx_uint_t         corked;
+    ngx_connection_t  *c = r->connection;
+
+    corked = out->buf->file_last >= NGX_HTTP_REGISTRY_BLOB_LARGE
+             && r->headers_in.range == NULL
+             && c->sendfile
+             && c->tcp_nopush == NGX_TCP_NOPUSH_DISABLED  /* or nginx does */
+             && ngx_tcp_nopush(c->fd) == 0;               /* TCP only */
+
+    rc = ngx_http_output_filter(r, out);
+
+    if (corked && ngx_tcp_push(c->fd) == -1) {
+        ngx_connection_error(c, ngx_socket_errno, ngx_tcp_push_n " failed");
+        return NGX_ERROR;
+    }
+
+    return rc;
 }

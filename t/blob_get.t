@@ -39,6 +39,19 @@ is($r->request('GET', $path,
     undef, 'a blob is never compressed');
 
 
+# ---- large: the header waits for the first bytes, and nothing for the last
+
+my $large = bytes('large', 9 * 1024 * 1024 + 1234);
+my $there = '/v2/a/one/blobs/' . $r->push_blob('a/one', $large);
+
+for my $try (1 .. 2) {
+    $a = $r->request('GET', $there);
+    is($a->{status}, 200, "large, $try");
+    ok($a->{body} eq $large, 'its bytes');
+}
+is($r->request('HEAD', $there)->{body}, '', 'HEAD of it has no body');
+
+
 # ---- parts
 
 sub range {
