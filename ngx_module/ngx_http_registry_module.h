@@ -133,7 +133,7 @@ struct ngx_http_registry_job_s {
     int64_t                      received;       /* of this request */
     int64_t                      offset;         /* of the upload, for Range */
 
-    ngx_chain_t                 *in;             /* the leg's bytes */
+    reg_str_t                    data;           /* the leg's bytes */
 
     int64_t                      roomed;         /* statvfs was asked at */
 
@@ -167,8 +167,9 @@ typedef struct {
     /* an upload under way */
     ngx_http_registry_job_t     *job;
     ngx_thread_pool_t           *thread_pool;
-    ngx_buf_t                   *spare;          /* empty, or NULL */
+    ngx_buf_t                   *fill;           /* the next leg, or NULL */
     ngx_buf_t                   *in_flight;      /* the job reads it */
+    ngx_buf_t                   *spare;          /* empty, or NULL */
     time_t                       left;           /* when the last leg did */
     ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   busy;           /* tasks that are out */

@@ -186,7 +186,7 @@ ngx_http_registry_task_release(ngx_http_registry_job_t *job,
     }
 
     job->request = NULL;
-    job->in = NULL;
+    job->data.len = 0;
     job->last = 1;
     job->commit = 0;
     job->has_range = 0;

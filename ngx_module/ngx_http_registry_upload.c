@@ -11,8 +11,10 @@
  * the socket, the hash and the disk overlap.  With both buffers full, reading
  * stops, and TCP holds the client.
  *
- * HTTP/2 and HTTP/3 account for their flow control by the one buffer they
- * have, so there the bytes are copied out of it.
+ * The bytes are copied from the small buffer that nginx reads them into, where
+ * HTTP/2 accounts for its flow control and where the frame of a chunked body
+ * has left gaps.  So a leg is one piece, and it ends where a block of the file
+ * ends, which is what a write past the page cache asks for (reg_upload.h).
  */
 
 #include "ngx_http_registry_module.h"
@@ -25,8 +27,9 @@
  * lock, and a broken connection costs it little */
 #define NGX_HTTP_REGISTRY_LEG_TIME   5
 
-/* pieces of a chunked body that are written by one call */
-#define NGX_HTTP_REGISTRY_PARTS      64
+/* read from the socket at a time: still in the processor's cache when it is
+ * copied */
+#define NGX_HTTP_REGISTRY_READ       (256 * 1024)
 
 /* how often the free space is asked for while a body goes on and on */
 #define NGX_HTTP_REGISTRY_ROOM_STEP  (16 * 1024 * 1024)
@@ -40,25 +43,20 @@ static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
 static void ngx_http_registry_upload_cleanup(void *data);
 static void ngx_http_registry_upload_start(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upload_widen(ngx_http_request_t *r);
 static void ngx_http_registry_upload_run(ngx_http_request_t *r);
 static void ngx_http_registry_upload_fail(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static size_t ngx_http_registry_upload_copy(ngx_http_request_t *r,
+    ngx_buf_t *to);
 static ngx_uint_t ngx_http_registry_upload_waits(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_fill(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static ngx_uint_t ngx_http_registry_upload_splits(
-    ngx_http_registry_job_t *job);
-static ngx_int_t ngx_http_registry_upload_spare(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_swap(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_copy(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static void ngx_http_registry_upload_give_back(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
+static ngx_buf_t *ngx_http_registry_upload_buffer(ngx_http_request_t *r);
+static void ngx_http_registry_upload_give_back(ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_finish(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
@@ -66,14 +64,8 @@ static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
 
 static void ngx_http_registry_leg_fail(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_open(ngx_http_registry_job_t *job);
-static ngx_chain_t *ngx_http_registry_leg_parts(ngx_chain_t *cl,
-    reg_str_t *parts, size_t *n);
 static int ngx_http_registry_leg_append(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
-
-
-/* under way in this process; of its event loop only */
-static ngx_uint_t  ngx_http_registry_uploads;
 
 
 ngx_int_t
@@ -110,8 +102,6 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
 
     cln->handler = ngx_http_registry_upload_cleanup;
     cln->data = ctx;
-
-    ngx_http_registry_uploads++;
 
     r->content_handler = ngx_http_registry_upload_handler;
 
@@ -243,8 +233,6 @@ ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_ctx_t *ctx = data;
 
-    ngx_http_registry_uploads--;
-
     ngx_http_registry_task_release(ctx->job, ctx->thread_pool);
 }
 
@@ -252,6 +240,7 @@ ngx_http_registry_upload_cleanup(void *data)
 static void
 ngx_http_registry_upload_start(ngx_http_request_t *r)
 {
+    ngx_chain_t              *cl;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
@@ -260,24 +249,60 @@ ngx_http_registry_upload_start(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_registry_upload_run;
 
     ctx->left = ngx_time();
+    cl = r->request_body->bufs;
 
-    /* nginx's own buffer fits a small body, and is small for a large one; what
-     * is in it stays where it is */
+    if (cl && cl->buf->in_file) {
+        (void) reg_error_set(&ctx->job->error, REG_UNKNOWN,
+                             "another module of nginx has read the body "
+                             "(mirror_request_body?): it must not");
 
-    if (r->reading_body && r->http_version <= NGX_HTTP_VERSION_11
-        && (r->headers_in.chunked
-            || r->request_body->rest > NGX_HTTP_REGISTRY_LEG))
-    {
-        if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
+    } else if (!r->reading_body && cl && cl->next == NULL) {
+
+        /* it is here as a whole, and stays where it is */
+
+        ctx->fill = cl->buf;
+        r->request_body->bufs = NULL;
+
+    } else if (r->reading_body || cl) {
+        ctx->fill = ngx_http_registry_upload_buffer(r);
+
+        if (ctx->fill == NULL
+            || ngx_http_registry_upload_widen(r) != NGX_OK)
+        {
             ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
             return;
         }
-
-        r->request_body->buf = ctx->spare;
-        ctx->spare = NULL;
     }
 
     ngx_http_registry_upload_run(r);
+}
+
+
+/* nginx's own buffer fits a small body, and is small for a large one; what is
+ * in it stays where it is. */
+
+static ngx_int_t
+ngx_http_registry_upload_widen(ngx_http_request_t *r)
+{
+    ngx_buf_t  *b;
+
+    if (!r->reading_body || r->http_version > NGX_HTTP_VERSION_11
+        || (!r->headers_in.chunked
+            && r->request_body->rest <= NGX_HTTP_REGISTRY_LEG))
+    {
+        return NGX_OK;
+    }
+
+    b = ngx_http_registry_upload_buffer(r);
+
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->end = ngx_min(b->end, b->start + NGX_HTTP_REGISTRY_READ);
+    r->request_body->buf = b;
+
+    return NGX_OK;
 }
 
 
@@ -294,7 +319,7 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
     for ( ;; ) {
 
         if (!ctx->busy) {
-            ngx_http_registry_upload_give_back(r, ctx);
+            ngx_http_registry_upload_give_back(ctx);
 
             if (ctx->job->done) {
                 ngx_http_registry_upload_finish(r, ctx);
@@ -351,19 +376,25 @@ static void
 ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    size_t     n;
     ngx_int_t  rc;
 
-    if (r->reading_body) {
-        rc = ngx_http_read_unbuffered_request_body(r);
+    do {
+        if (r->reading_body) {
+            rc = ngx_http_read_unbuffered_request_body(r);
 
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
-            /* the client is gone, or too slow: what has arrived is kept */
+                /* the client is gone, or too slow: what has arrived is kept */
 
-            ctx->broken = rc;
-            r->reading_body = 0;
+                ctx->broken = rc;
+                r->reading_body = 0;
+            }
         }
-    }
+
+        n = ngx_http_registry_upload_copy(r, ctx->fill);
+
+    } while (n > 0 && r->reading_body && ctx->fill->last < ctx->fill->end);
 
     if (!r->reading_body) {
 
@@ -374,194 +405,123 @@ ngx_http_registry_upload_read(ngx_http_request_t *r,
 }
 
 
-/* Whether a leg should wait for more bytes: large ones cost less, and leave
- * large pages in the cache for those who pull. */
+/* Takes what nginx has read, as far as there is room; returns how much. */
 
-static ngx_uint_t
-ngx_http_registry_upload_waits(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
+static size_t
+ngx_http_registry_upload_copy(ngx_http_request_t *r, ngx_buf_t *to)
 {
-    ngx_http_request_body_t  *rb = r->request_body;
-
-    if (!r->reading_body) {
-        return 0;
-    }
-
-    if (r->http_version > NGX_HTTP_VERSION_11) {
-        return rb->bufs == NULL;
-    }
-
-    if (rb->bufs && ngx_time() - ctx->left >= NGX_HTTP_REGISTRY_LEG_TIME) {
-        return 0;
-    }
-
-    return rb->buf->last < rb->buf->end
-           && rb->buf->last - rb->buf->start < NGX_HTTP_REGISTRY_LEG;
-}
-
-
-/* Gives the job what has arrived. */
-
-static ngx_int_t
-ngx_http_registry_upload_fill(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_job_t  *job = ctx->job;
-
-    job->split = 0;
-    ctx->left = ngx_time();
-
-    if (!r->reading_body) {
-
-        /* nothing more will be read: the bytes stay where they are */
-
-        job->in = r->request_body->bufs;
-        r->request_body->bufs = NULL;
-
-        if (ctx->broken) {
-            job->commit = 0;
-            job->has_range = 0;
-        }
-
-        job->split = ngx_http_registry_upload_splits(job);
-        job->last = !job->split;
-
-        return NGX_OK;
-    }
-
-    if ((r->http_version <= NGX_HTTP_VERSION_11
-         ? ngx_http_registry_upload_swap(r, ctx)
-         : ngx_http_registry_upload_copy(r, ctx))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    job->split = ngx_http_registry_upload_splits(job);
-
-    return NGX_OK;
-}
-
-
-/* Whether a leg is worth two threads, one that writes and one that hashes: for
- * a single large upload.  Several at a time keep the processors busy as it is.
- * The first leg opens the session, the last one ends it: these are whole. */
-
-static ngx_uint_t
-ngx_http_registry_upload_splits(ngx_http_registry_job_t *job)
-{
-    size_t        len = 0;
-    ngx_chain_t  *cl;
-
-    if (!job->opened || ngx_http_registry_uploads > 1) {
-        return 0;
-    }
-
-    for (cl = job->in; cl; cl = cl->next) {
-        len += cl->buf->last - cl->buf->pos;
-    }
-
-    return len >= NGX_HTTP_REGISTRY_LEG;
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_spare(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    if (ctx->spare == NULL) {
-        rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-        ctx->spare = ngx_http_registry_buffer(r, rlcf->upload_buffer);
-    }
-
-    return ctx->spare == NULL ? NGX_ERROR : NGX_OK;
-}
-
-
-/* The job gets the buffer itself, and nginx another one to read into.  All of
- * the old one has been through the body filters: its pos is its last. */
-
-static ngx_int_t
-ngx_http_registry_upload_swap(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_request_body_t  *rb = r->request_body;
-
-    if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ctx->in_flight = rb->buf;
-    rb->buf = ctx->spare;
-    ctx->spare = NULL;
-
-    ctx->job->in = rb->bufs;
-    rb->bufs = NULL;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_copy(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    size_t                    n;
+    size_t                    n, all = 0;
     ngx_buf_t                *b;
     ngx_chain_t              *cl;
     ngx_http_request_body_t  *rb = r->request_body;
 
-    if (ngx_http_registry_upload_spare(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    cl = ngx_alloc_chain_link(r->pool);
-    if (cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    b = ctx->spare;
-    ctx->spare = NULL;
-    ctx->in_flight = b;
-
-    cl->buf = b;
-    cl->next = NULL;
-    ctx->job->in = cl;
-
-    while (rb->bufs && b->last < b->end) {
+    while (rb->bufs && to && to->last < to->end) {
         cl = rb->bufs;
-        n = ngx_min(cl->buf->last - cl->buf->pos, b->end - b->last);
+        b = cl->buf;
+        n = ngx_min(b->last - b->pos, to->end - to->last);
 
-        b->last = ngx_cpymem(b->last, cl->buf->pos, n);
-        cl->buf->pos += n;
+        to->last = ngx_cpymem(to->last, b->pos, n);
+        b->pos += n;                             /* nginx recycles it by this */
+        all += n;
 
-        if (cl->buf->pos == cl->buf->last) {
+        if (b->pos == b->last) {
             rb->bufs = cl->next;
             ngx_free_chain(r->pool, cl);
         }
     }
 
+    return all;
+}
+
+
+/* Whether a leg should wait for more bytes: large ones cost less. */
+
+static ngx_uint_t
+ngx_http_registry_upload_waits(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t  len;
+
+    if (!r->reading_body || ctx->fill->last == ctx->fill->end) {
+        return 0;
+    }
+
+    len = ctx->fill->last - ctx->fill->pos;
+
+    return len < NGX_HTTP_REGISTRY_LEG
+           && (len == 0
+               || ngx_time() - ctx->left < NGX_HTTP_REGISTRY_LEG_TIME);
+}
+
+
+/* Gives the job what has arrived.  While more is to come, a leg ends with a
+ * block of the file, and what is left begins the next one. */
+
+static ngx_int_t
+ngx_http_registry_upload_fill(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t                    len, left;
+    ngx_buf_t                *b = ctx->fill, *next = NULL;
+    ngx_http_registry_job_t  *job = ctx->job;
+
+    len = b ? b->last - b->pos : 0;
+    ctx->left = ngx_time();
+
+    if (r->reading_body || r->request_body->bufs) {
+        next = ctx->spare ? ctx->spare : ngx_http_registry_upload_buffer(r);
+
+        if (next == NULL) {
+            return NGX_ERROR;
+        }
+
+        left = (job->upload.offset + len) % REG_UPLOAD_BLOCK;
+
+        if (left < len) {
+            len -= left;
+            next->last = ngx_cpymem(next->last, b->pos + len, left);
+        }
+    }
+
+    job->data.data = b ? (const char *) b->pos : NULL;
+    job->data.len = len;
+
+    ctx->in_flight = b;
+    ctx->spare = NULL;
+    ctx->fill = next;
+
+    if (ctx->broken) {
+        job->commit = 0;
+        job->has_range = 0;
+    }
+
+    /* the first leg opens the session, the last one ends it: these are whole;
+     * between them the disk and the processor have work at the same time */
+
+    job->split = job->opened && len >= NGX_HTTP_REGISTRY_LEG;
+    job->last = next == NULL && !job->split;
+
     return NGX_OK;
+}
+
+
+static ngx_buf_t *
+ngx_http_registry_upload_buffer(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    return ngx_http_registry_buffer(r, rlcf->upload_buffer);
 }
 
 
 /* A leg is back: its bytes are on disk, its buffer is free. */
 
 static void
-ngx_http_registry_upload_give_back(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_upload_give_back(ngx_http_registry_ctx_t *ctx)
 {
-    ngx_chain_t  *cl;
-
-    while (ctx->job->in) {
-        cl = ctx->job->in;
-        ctx->job->in = cl->next;
-
-        cl->buf->pos = cl->buf->last;    /* nginx recycles it by this */
-        ngx_free_chain(r->pool, cl);
-    }
+    ctx->job->data.len = 0;
 
     if (ctx->in_flight) {
         ctx->in_flight->pos = ctx->in_flight->start;
@@ -665,14 +625,7 @@ ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
 void
 ngx_http_registry_upload_hash(ngx_http_registry_job_t *job)
 {
-    size_t        n;
-    reg_str_t     parts[NGX_HTTP_REGISTRY_PARTS];
-    ngx_chain_t  *cl = job->in;
-
-    while (cl) {
-        cl = ngx_http_registry_leg_parts(cl, parts, &n);
-        reg_upload_hash(&job->upload, parts, n);
-    }
+    reg_upload_hash(&job->upload, job->data);
 }
 
 
@@ -748,53 +701,25 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 }
 
 
-/* Takes a few bufs of a chain; returns the rest of it. */
-
-static ngx_chain_t *
-ngx_http_registry_leg_parts(ngx_chain_t *cl, reg_str_t *parts, size_t *n)
-{
-    for (*n = 0; cl && *n < NGX_HTTP_REGISTRY_PARTS; cl = cl->next) {
-        parts[*n].data = (const char *) cl->buf->pos;
-        parts[(*n)++].len = cl->buf->last - cl->buf->pos;
-    }
-
-    return cl;
-}
-
-
 static int
 ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
 {
-    size_t        i, n, len;
-    reg_str_t     parts[NGX_HTTP_REGISTRY_PARTS];
-    ngx_chain_t  *cl = job->in;
-
-    if (cl && cl->buf->in_file) {
-        return reg_error_set(&job->error, REG_UNKNOWN,
-                             "another module of nginx has read the body "
-                             "(mirror_request_body?): it must not");
+    if (job->data.len == 0) {
+        return 0;
     }
 
-    while (cl) {
-        cl = ngx_http_registry_leg_parts(cl, parts, &n);
+    if (job->has_range
+        && (int64_t) job->data.len > job->range.last + 1 - job->upload.offset)
+    {
+        return reg_error_set(&job->error, REG_SIZE_INVALID,
+                             "the chunk is longer than its Content-Range");
+    }
 
-        for (len = 0, i = 0; i < n; i++) {
-            len += parts[i].len;
-        }
-
-        if (job->has_range
-            && (int64_t) len > job->range.last + 1 - job->upload.offset)
-        {
-            return reg_error_set(&job->error, REG_SIZE_INVALID,
-                                 "the chunk is longer than its Content-Range");
-        }
-
-        if ((job->split ? reg_upload_write(&job->upload, parts, n, &job->error)
-                        : reg_upload_append(&job->upload, parts, n,
-                                            &job->error)) == -1)
-        {
-            return -1;
-        }
+    if ((job->split
+         ? reg_upload_write(&job->upload, job->data, &job->error)
+         : reg_upload_append(&job->upload, job->data, &job->error)) == -1)
+    {
+        return -1;
     }
 
     /* the guard for bodies whose length nobody told */

@@ -18,9 +18,6 @@
  * that was just made for it */
 #define REG_DURABLE_RETRIES    8
 
-/* parts that are written by one call */
-#define REG_DURABLE_PARTS      64
-
 /* a file of more bytes is synced by itself, not in a common round */
 #define REG_DURABLE_LARGE      (1024 * 1024)
 
@@ -331,50 +328,6 @@ reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
 {
     return reg_durable_write_all(store->sys, fd, (reg_str_t) { len, data },
                                  offset, path, err);
-}
-
-
-int
-reg_durable_writev(reg_store_t *store, int fd, const reg_str_t *parts,
-    size_t n, int64_t offset, const char *path, reg_error_t *err)
-{
-    struct iovec  iov[REG_DURABLE_PARTS];
-    size_t        done = 0;
-
-    if (n > 1 && n <= REG_DURABLE_PARTS && store->sys->pwritev != NULL) {
-        for (size_t i = 0; i < n; i++) {
-            iov[i].iov_base = (void *) (uintptr_t) parts[i].data;
-            iov[i].iov_len = parts[i].len;
-        }
-
-        ssize_t  rc = store->sys->pwritev(fd, iov, (int) n, (off_t) offset);
-
-        if (rc == -1 && errno != EINTR) {
-            return reg_error_sys(err, errno, REG_UNKNOWN, "write", path);
-        }
-
-        done = rc > 0 ? (size_t) rc : 0;     /* the rest follows */
-    }
-
-    for (size_t i = 0; i < n; i++) {
-        size_t  skip = done < parts[i].len ? done : parts[i].len;
-
-        if (parts[i].len == 0) {
-            continue;
-        }
-
-        if (reg_durable_write(store, fd, parts[i].data + skip,
-                              parts[i].len - skip, offset + (int64_t) skip,
-                              path, err) == -1)
-        {
-            return -1;
-        }
-
-        done -= skip;
-        offset += (int64_t) parts[i].len;
-    }
-
-    return 0;
 }
 
 

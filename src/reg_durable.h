@@ -105,10 +105,6 @@ int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
 int reg_durable_write(reg_store_t *store, int fd, const void *data,
     size_t len, int64_t offset, const char *path, reg_error_t *err);
 
-/* The same for n parts, one after the other. */
-int reg_durable_writev(reg_store_t *store, int fd, const reg_str_t *parts,
-    size_t n, int64_t offset, const char *path, reg_error_t *err);
-
 /* Replaces a file that is not of the tree, such as one of accounts, with mode
  * and owner of like: after a crash there is the old one or the new one.  path
  * is absolute.  The caller lets nobody else do the same (reg_edit.h): PATH.new

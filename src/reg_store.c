@@ -19,7 +19,6 @@ reg_sys_open(const char *path, int flags, mode_t mode)
 const reg_sys_t  reg_sys_kernel = {
     .open = reg_sys_open,
     .pwrite = pwrite,
-    .pwritev = pwritev,
     .fsync = fsync,
     .syncfs = syncfs,
     .mkdir = mkdir,

@@ -24,7 +24,6 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include "reg_error.h"
 #include "reg_layout.h"
@@ -32,8 +31,6 @@
 typedef struct {
     int      (*open)(const char *path, int flags, mode_t mode);
     ssize_t  (*pwrite)(int fd, const void *data, size_t len, off_t offset);
-    ssize_t  (*pwritev)(int fd, const struct iovec *parts, int n,
-                        off_t offset);          /* NULL: by pwrite */
     int      (*fsync)(int fd);
     int      (*syncfs)(int fd);                 /* NULL: there is none */
     int      (*mkdir)(const char *path, mode_t mode);

@@ -16,6 +16,11 @@
 #define REG_UPLOAD_STEP    (8 * 1024 * 1024)
 #define REG_UPLOAD_WINDOW  (64 * 1024 * 1024)
 
+/* so much of a blob is left in the page cache for who pulls it; what comes
+ * after goes to the disk directly, if it is worth a request of its own */
+#define REG_UPLOAD_CACHED  (8 * 1024 * 1024)
+#define REG_UPLOAD_DIRECT  (64 * 1024)
+
 #define REG_UPLOAD_READ    (256 * 1024)
 
 /* seconds in which whoever makes a session has made its data file */
@@ -572,50 +577,80 @@ reg_upload_write_back(reg_upload_t *up)
 }
 
 
-int
-reg_upload_write(reg_upload_t *up, const reg_str_t *parts, size_t n,
-    reg_error_t *err)
+/* Writes the whole blocks of data past the page cache and returns how many
+ * bytes that were.  Whatever prevents it, a write as usual will tell. */
+static size_t
+reg_upload_write_direct(reg_upload_t *up, reg_str_t data)
 {
+    size_t   len = data.len - data.len % REG_UPLOAD_BLOCK;
+    ssize_t  n;
+    int      flags;
+
+    if (len < REG_UPLOAD_DIRECT || up->offset < REG_UPLOAD_CACHED
+        || up->offset % REG_UPLOAD_BLOCK != 0
+        || (uintptr_t) data.data % REG_UPLOAD_BLOCK != 0)
+    {
+        return 0;
+    }
+
+    flags = fcntl(up->fd, F_GETFL);
+
+    if (flags == -1 || fcntl(up->fd, F_SETFL, flags | O_DIRECT) == -1) {
+        return 0;
+    }
+
+    n = up->store->sys->pwrite(up->fd, data.data, len, (off_t) up->offset);
+
+    (void) fcntl(up->fd, F_SETFL, flags);   /* as it was, which cannot fail */
+
+    return n > 0 ? (size_t) n : 0;
+}
+
+
+int
+reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err)
+{
+    size_t       done = reg_upload_write_direct(up, data);
     reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (reg_durable_writev(up->store, up->fd, parts, n, up->offset,
-                           up->dir.text, err) == -1)
+    if (reg_durable_write(up->store, up->fd, data.data + done, data.len - done,
+                          up->offset + (int64_t) done, up->dir.text, err)
+        == -1)
     {
         /* what was written in part does not count */
         (void) reg_upload_rewind(up, up->offset, &quiet);
         return -1;
     }
 
-    for (size_t i = 0; i < n; i++) {
-        up->offset += (int64_t) parts[i].len;
-    }
+    up->offset += (int64_t) data.len;
 
-    reg_upload_write_back(up);
+    if (done > 0) {
+        up->synced = up->offset;        /* but for a tail of no size */
+    } else {
+        reg_upload_write_back(up);
+    }
 
     return 0;
 }
 
 
 void
-reg_upload_hash(reg_upload_t *up, const reg_str_t *parts, size_t n)
+reg_upload_hash(reg_upload_t *up, reg_str_t data)
 {
-    for (size_t i = 0; i < n; i++) {
-        reg_hash_update(&up->hash, parts[i].data, parts[i].len);
-    }
+    reg_hash_update(&up->hash, data.data, data.len);
 }
 
 
 int
-reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
-    reg_error_t *err)
+reg_upload_append(reg_upload_t *up, reg_str_t data, reg_error_t *err)
 {
     if (reg_upload_catch_up(up, err) == -1
-        || reg_upload_write(up, parts, n, err) == -1)
+        || reg_upload_write(up, data, err) == -1)
     {
         return -1;
     }
 
-    reg_upload_hash(up, parts, n);
+    reg_upload_hash(up, data);
 
     return 0;
 }

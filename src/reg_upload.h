@@ -19,13 +19,19 @@
  *
  *     if (reg_upload_open(&up, store, &name, uuid, NULL, err) == -1)
  *     ...
- *     reg_upload_append(&up, parts, n, err)           any number of times
+ *     reg_upload_append(&up, data, err)               any number of times
  *     reg_upload_suspend(&up, err)                    PATCH: until next time
  *     reg_upload_commit(&up, &digest, err)            PUT: publish
  *     reg_upload_close(&up)                           always
  *
- * append starts write-back as it goes and bounds what is dirty, so that the
- * sync in commit has little left to do however large the blob.
+ * The beginning of the data goes through the page cache, since what is pushed
+ * is often pulled soon.  Beyond that, and where the file system can, whole
+ * blocks go past it (O_DIRECT): no memory is taken from others and the
+ * processor does not copy.  For this, data must begin at a multiple of
+ * REG_UPLOAD_BLOCK in the file and in memory; any other is merely slower.
+ * Where that cannot be, append starts write-back as it goes and bounds what is
+ * dirty.  Either way the sync in commit has little left to do however large
+ * the blob.
  *
  * Blocks: disk
  */
@@ -36,6 +42,8 @@
 #include "reg_hash.h"
 #include "reg_store.h"
 #include "reg_target.h"
+
+#define REG_UPLOAD_BLOCK  4096
 
 typedef struct {
     reg_store_t  *store;
@@ -69,16 +77,14 @@ int reg_upload_open(reg_upload_t *up, reg_store_t *store,
     const reg_name_t *name, const char *uuid, const reg_digest_t *want,
     reg_error_t *err);
 
-/* Writes and hashes n parts, one after the other, at the end. */
-int reg_upload_append(reg_upload_t *up, const reg_str_t *parts, size_t n,
-    reg_error_t *err);
+/* Writes and hashes data, at the end. */
+int reg_upload_append(reg_upload_t *up, reg_str_t data, reg_error_t *err);
 
 /* The two halves of append, for who runs them side by side: the one touches
  * the file and the offset, the other the running digest, and nothing else.
- * Both must be done, with the same parts, before anything else is. */
-int reg_upload_write(reg_upload_t *up, const reg_str_t *parts, size_t n,
-    reg_error_t *err);
-void reg_upload_hash(reg_upload_t *up, const reg_str_t *parts, size_t n);
+ * Both must be done, with the same data, before anything else is. */
+int reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err);
+void reg_upload_hash(reg_upload_t *up, reg_str_t data);
 
 /* Takes back what was appended after offset. */
 int reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err);

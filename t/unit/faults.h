@@ -167,15 +167,6 @@ fault_pwrite(int fd, const void *data, size_t len, off_t offset)
 }
 
 
-static inline ssize_t
-fault_pwritev(int fd, const struct iovec *parts, int n, off_t offset)
-{
-    /* the first part alone, which is a short write when there are more */
-    return n == 0 ? 0 : fault_pwrite(fd, parts[0].iov_base, parts[0].iov_len,
-                                     offset);
-}
-
-
 static inline int
 fault_fsync(int fd)
 {
@@ -299,7 +290,6 @@ fault_rmdir(const char *path)
 static const reg_sys_t  fault_sys = {
     .open = fault_open,
     .pwrite = fault_pwrite,
-    .pwritev = fault_pwritev,
     .fsync = fault_fsync,
     .syncfs = fault_syncfs,
     .mkdir = fault_mkdir,

@@ -103,7 +103,7 @@ session(const char *repository, const char *bytes, int64_t seconds)
                                        &err), 0);
     assert_int_equal(reg_upload_open(&up, &tree_store, &name, s.uuid, NULL,
                                      &err), 0);
-    assert_int_equal(reg_upload_append(&up, &all, 1, &err), 0);
+    assert_int_equal(reg_upload_append(&up, all, &err), 0);
     assert_int_equal(reg_upload_suspend(&up, &err), 0);
 
     for (size_t i = 0; i < 3; i++) {

@@ -71,11 +71,7 @@ open_it(const reg_digest_t *want)
 static int
 append_n(const char *data, size_t len)
 {
-    /* in two, which may become one write or more */
-    reg_str_t  parts[] = { { len / 2, data },
-                           { len - len / 2, data + len / 2 } };
-
-    return reg_upload_append(&up, parts, 2, &err);
+    return reg_upload_append(&up, (reg_str_t) { len, data }, &err);
 }
 
 
@@ -642,7 +638,7 @@ a_write_that_fails_in_the_middle_does_not_count(void **state)
 
     fault_reset(1, ENOSPC, FAULT_FAILS);
     fault_install(FAULT_FSYNC);
-    assert_int_equal(reg_upload_append(&up, &REG_STR("WORLD"), 1, &err), -1);
+    assert_int_equal(reg_upload_append(&up, REG_STR("WORLD"), &err), -1);
     assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
     tree_store.sys = &reg_sys_kernel;
 
@@ -657,60 +653,77 @@ a_write_that_fails_in_the_middle_does_not_count(void **state)
 }
 
 
+/* whole blocks, at and beyond the size that the page cache is left with, and
+ * from memory and offsets where a direct write can and cannot be */
 static void
-many_parts_are_one_append(void **state)
+a_large_upload_is_what_was_written(void **state)
 {
-    static const size_t  counts[] = { 0, 1, 2, 3, 8, 9, 16, 64, 1024, 2000 };
-    static reg_str_t     parts[2000];
+    static const struct {
+        size_t  first;              /* bytes of the first append */
+        size_t  shift;              /* of the data in memory */
+        size_t  step;
+    } ways[] = {
+        { 0, 0, 1024 * 1024 },
+        { 0, 0, 1024 * 1024 + 1 },
+        { 1, 0, 1024 * 1024 },
+        { 1, 1, 1024 * 1024 },
+        { 0, 8, 1024 * 1024 },
+        { 5 * REG_UPLOAD_BLOCK, 0, 64 * 1024 + 100 },
+    };
+    const size_t  size = 12 * 1024 * 1024 + 777;
+    reg_digest_t  d;
+    char         *data;
 
     (void) state;
 
-    for (size_t i = 0; i < 2000; i++) {
-        parts[i] = REG_STR("0123456789");
-        parts[i].len = i % 11;                  /* some are empty */
-    }
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        data = aligned_alloc(REG_UPLOAD_BLOCK,
+                             size + 2 * REG_UPLOAD_BLOCK - 777);
+        assert_non_null(data);
+        data += ways[i].shift;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        reg_buf_t     all = REG_BUF_INIT;
-        reg_digest_t  d;
-
-        for (size_t k = 0; k < counts[i]; k++) {
-            reg_buf_putstr(&all, parts[k]);
+        for (size_t k = 0; k < size; k++) {
+            data[k] = (char) (k * 7 + k / 4099 + i);
         }
 
-        d = tree_digest(REG_SHA256, reg_buf_str(&all));
+        d = tree_digest(REG_SHA256, (reg_str_t) { size, data });
 
-        for (int way = 0; way < 2; way++) {
-            tree_store.sys = way == 0 ? &reg_sys_kernel : &fault_sys;
-            fault_reset(0, 0, FAULT_FAILS);
+        create(REG_SHA256);
+        assert_int_equal(open_it(NULL), 0);
+        assert_int_equal(append_n(data, ways[i].first), 0);
 
-            create(REG_SHA256);
-            assert_int_equal(open_it(NULL), 0);
-            assert_int_equal(reg_upload_append(&up, parts, counts[i], &err),
-                             0);
-            assert_int_equal(up.offset, all.len);
-            assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
-            assert_null(fault_check_tree());
+        for (size_t done = ways[i].first; done < size; ) {
+            size_t  n = size - done < ways[i].step ? size - done
+                                                   : ways[i].step;
+
+            assert_int_equal(append_n(data + done, n), 0);
+            done += n;
         }
 
-        reg_buf_free(&all);
+        assert_int_equal(up.offset, size);
+
+        /* the digest again, from what is on disk */
+        reg_hash_init(&up.hash, REG_SHA256);
+        assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+        assert_null(fault_check_tree());
+
+        free(data - ways[i].shift);
     }
 }
 
 
 /* as nginx's buffers are when there are none */
 static void
-an_empty_part_needs_no_memory(void **state)
+no_bytes_need_no_memory(void **state)
 {
-    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("ab"));
-    reg_str_t     parts[] = { REG_STR("a"), REG_STR_NULL, REG_STR("b") };
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("a"));
 
     (void) state;
 
     create(REG_SHA256);
     assert_int_equal(open_it(NULL), 0);
-    assert_int_equal(reg_upload_append(&up, parts, 3, &err), 0);
-    assert_int_equal(reg_upload_append(&up, &parts[1], 1, &err), 0);
+    append("a");
+    assert_int_equal(reg_upload_append(&up, REG_STR_NULL, &err), 0);
     assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
 }
 
@@ -1059,8 +1072,8 @@ main(void)
         TEST(two_pushes_of_one_content_both_succeed),
         TEST(a_push_heals_a_damaged_blob),
         TEST(a_write_that_fails_in_the_middle_does_not_count),
-        TEST(many_parts_are_one_append),
-        TEST(an_empty_part_needs_no_memory),
+        TEST(a_large_upload_is_what_was_written),
+        TEST(no_bytes_need_no_memory),
         TEST(what_was_taken_back_does_not_count),
         TEST(nothing_that_was_taken_back_is_published),
         TEST(a_session_goes_on_after_it_was_taken_back),
