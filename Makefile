@@ -245,10 +245,11 @@ test-tags: build deps-test
 bench: build deps-test bench-tags bench-access
 	@$(TEST_ENV) t/bench/bench $(BENCH) $(PEERS)
 
-# tags with and without Redis, on trees that are fast and slow to ask
+# a small blob for everybody, by password and by token
 bench-access: build deps-test
 	@$(TEST_ENV) t/bench/access $(if $(filter --quick,$(BENCH)),--quick)
 
+# tags with and without Redis, on trees that are fast and slow to ask
 bench-tags: build deps-test $B/slow_open.so
 	@$(TEST_ENV) t/bench/tags $(if $(filter --quick,$(BENCH)),--quick)
 

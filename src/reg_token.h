@@ -17,8 +17,8 @@
  * Tokens of our own server have the same form and two claims more:
  *
  *     use     "refresh": good for new tokens, at the token server only
- *     print   of the password or secret that it was given for, cut: when that is
- *             another one, the token is over
+ *     print   a part of the password's or secret's that it was given for:
+ *             when that is another one, the token is over
  *
  * Blocks: never
  */
