@@ -25,6 +25,8 @@ static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_thread_pool(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_registry_directio(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
     void *data);
 
@@ -49,6 +51,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, upload_buffer),
       &ngx_http_registry_buffer_post },
+
+    { ngx_string("registry_upload_directio"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_directio,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("registry_min_free"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -318,6 +327,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->store = NGX_CONF_UNSET_PTR;
     conf->thread_pool = NGX_CONF_UNSET_PTR;
     conf->upload_buffer = NGX_CONF_UNSET_SIZE;
+    conf->upload_directio = NGX_CONF_UNSET;
     conf->min_free = NGX_CONF_UNSET;
     conf->auth = NGX_CONF_UNSET;
     conf->auth_cache = NGX_CONF_UNSET_MSEC;
@@ -340,6 +350,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->thread_pool, prev->thread_pool, NULL);
     ngx_conf_merge_size_value(conf->upload_buffer, prev->upload_buffer,
                               NGX_HTTP_REGISTRY_UPLOAD_BUFFER);
+    ngx_conf_merge_off_value(conf->upload_directio, prev->upload_directio,
+                             REG_UPLOAD_CACHED);
     ngx_conf_merge_off_value(conf->min_free, prev->min_free,
                              NGX_HTTP_REGISTRY_MIN_FREE);
     ngx_conf_merge_value(conf->auth, prev->auth, 1);
@@ -502,6 +514,31 @@ ngx_http_registry_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rlcf->thread_pool = ngx_thread_pool_add(cf, &value[1]);
 
     return rlcf->thread_pool == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_directio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->upload_directio != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->upload_directio = NGX_MAX_OFF_T_VALUE;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->upload_directio = ngx_parse_offset(&value[1]);
+
+    return rlcf->upload_directio == (off_t) NGX_ERROR ? "invalid value"
+                                                      : NGX_CONF_OK;
 }
 
 

@@ -107,6 +107,7 @@ typedef struct {
     ngx_http_registry_allow_t    opened;
     ngx_thread_pool_t           *thread_pool;
     size_t                       upload_buffer;
+    off_t                        upload_directio;
     off_t                        min_free;
 } ngx_http_registry_loc_conf_t;
 

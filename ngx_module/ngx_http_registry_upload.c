@@ -96,6 +96,7 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
     job->store = rlcf->store;
     job->target = *target;
     job->upload.fd = -1;
+    job->upload.cached = rlcf->upload_directio;
 
     ctx->job = job;
     ctx->thread_pool = rlcf->thread_pool;

@@ -16,9 +16,7 @@
 #define REG_UPLOAD_STEP    (8 * 1024 * 1024)
 #define REG_UPLOAD_WINDOW  (64 * 1024 * 1024)
 
-/* so much of a blob is left in the page cache for who pulls it; what comes
- * after goes to the disk directly, if it is worth a request of its own */
-#define REG_UPLOAD_CACHED  (8 * 1024 * 1024)
+/* what goes past the page cache must be worth a request of its own */
 #define REG_UPLOAD_DIRECT  (64 * 1024)
 
 #define REG_UPLOAD_READ    (256 * 1024)
@@ -586,7 +584,7 @@ reg_upload_write_direct(reg_upload_t *up, reg_str_t data)
     ssize_t  n;
     int      flags;
 
-    if (len < REG_UPLOAD_DIRECT || up->offset < REG_UPLOAD_CACHED
+    if (len < REG_UPLOAD_DIRECT || up->offset < up->cached
         || up->offset % REG_UPLOAD_BLOCK != 0
         || (uintptr_t) data.data % REG_UPLOAD_BLOCK != 0)
     {

@@ -56,9 +56,14 @@ typedef struct {
     int64_t       synced;           /* write-back was started up to here */
     reg_hash_t    hash;             /* covers [0, offset), unless a failure
                                        left it elsewhere */
+    int64_t       cached;           /* so much goes through the page cache */
 } reg_upload_t;
 
-#define REG_UPLOAD_INIT  { .fd = -1 }
+/* what of a blob is left in the page cache for who pulls it soon, unless the
+ * caller says otherwise */
+#define REG_UPLOAD_CACHED  (8 * 1024 * 1024)
+
+#define REG_UPLOAD_INIT  { .fd = -1, .cached = REG_UPLOAD_CACHED }
 
 
 /* Starts a session and writes its UUID (NUL-terminated) to uuid.  alg is what

@@ -51,6 +51,10 @@ for my $case (
         qr/registry_upload_buffer/],
     ['a buffer of a word',     in_location('registry_upload_buffer big;'),
         qr/registry_upload_buffer/],
+    ['directio of a word',     in_location('registry_upload_directio on;'),
+        qr/registry_upload_directio/],
+    ['directio twice',         in_location('registry_upload_directio 1m;'
+        . ' registry_upload_directio off;'), qr/duplicate/],
     ['a buffer twice',         in_location('registry_upload_buffer 1m;'
         . ' registry_upload_buffer 2m;'), qr/duplicate/],
     ['a reserve of a word',    in_location('registry_min_free all;'),
@@ -99,6 +103,8 @@ my $layer = bytes('layer', 2_500_000);
 for my $case (
     ['a small upload buffer',  registry => 'registry_upload_buffer 4k;'],
     ['a large upload buffer',  registry => 'registry_upload_buffer 8m;'],
+    ['all past the page cache', registry => 'registry_upload_directio 0;'],
+    ['nothing past it',        registry => 'registry_upload_directio off;'],
     ['a thread pool of one',   main => 'thread_pool one threads=1;',
         registry => 'registry_thread_pool one;'],
     ['sendfile off',           location => 'sendfile off;'],
