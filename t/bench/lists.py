@@ -29,7 +29,8 @@ class Lists(Workload):
                 self.store_page(target)
             target.stored.add(self.name)
         _, body = target.ask("GET", self.path + "?n=%d" % PAGE, 200)
-        if json.loads(body)[self.key] != self.names()[:PAGE]:
+        # docker-registry knows no pages of tags: it sends them all
+        if sorted(json.loads(body)[self.key])[:PAGE] != self.names()[:PAGE]:
             raise WrongAnswer(f"{self.path}: another page than there is")
 
     def run(self, target, seconds):
