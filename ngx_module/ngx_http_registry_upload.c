@@ -421,9 +421,11 @@ ngx_http_registry_upload_copy(ngx_http_request_t *r, ngx_buf_t *to)
         b = cl->buf;
         n = ngx_min(b->last - b->pos, to->end - to->last);
 
-        to->last = ngx_cpymem(to->last, b->pos, n);
-        b->pos += n;                             /* nginx recycles it by this */
-        all += n;
+        if (n > 0) {                             /* the last may be nowhere */
+            to->last = ngx_cpymem(to->last, b->pos, n);
+            b->pos += n;                         /* nginx recycles it by this */
+            all += n;
+        }
 
         if (b->pos == b->last) {
             rb->bufs = cl->next;
