@@ -648,6 +648,9 @@ reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
     if (reg_tagcache_trusts(cache, begin) && reg_tagcache_pays(cache)
         && reg_tagcache_lease(look) == 0)
     {
+        /* after the proof, as it is a part of it, and after the ticket, which
+         * is void when another fence is found */
+        look->fence = atomic_load(&cache->fence);
         reg_tagcache_key(&look->value, REG_TAGCACHE_VALUES, look->name,
                          look->tag);
         reg_tagcache_key(&look->write, REG_TAGCACHE_WRITES, look->name,
@@ -683,24 +686,22 @@ reg_tagcache_resolve(reg_tagcache_t *cache, const reg_name_t *name,
     const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err)
 {
     int64_t              now;
+    bool                 keeps;
     reg_tagcache_look_t  look = { .name = name, .tag = tag };
 
     if (cache->pool == NULL) {
         return reg_tagcache_disk(cache, name, tag, d, err);
     }
 
-    /* the ticket before the fence: a fence that is raised after this makes it
-     * void */
+    /* the proof before what it is a proof of: what is in memory after it was
+     * not dropped by anything that was told until then */
     now = reg_redispool_now();
+    keeps = reg_tagcache_keeps(cache, now);
 
-    if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket)
-        && reg_tagcache_keeps(cache, now))
-    {
+    if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket) && keeps) {
         reg_tagcache_count(cache, REG_TAGCACHE_MEMORY);
         return 0;
     }
-
-    look.fence = atomic_load(&cache->fence);
 
     return reg_tagcache_miss(cache, &look, d, err);
 }
