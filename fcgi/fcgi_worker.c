@@ -80,6 +80,30 @@ fcgi_worker_tags(void *ctx, reg_log_level_t level, const char *message)
 }
 
 
+/* What the tags cost, for who has no metrics. */
+static void
+fcgi_worker_sum(reg_tagcache_t *tags, fcgi_log_t *log)
+{
+    reg_tagcache_stats_t  stats;
+    reg_buf_t             line = REG_BUF_INIT;
+
+    reg_tagcache_stats(tags, &stats);
+
+    for (int i = 0; i < REG_TAGCACHE_COUNTS; i++) {
+        reg_buf_printf(&line, "%s%s %lld", i == 0 ? "" : ", ",
+                       reg_tagcache_count_name((reg_tagcache_count_t) i),
+                       (long long) stats.counts[i]);
+    }
+
+    if (stats.used && reg_buf_ok(&line)) {
+        fcgi_log(log, REG_LOG_INFO, "redis: tags: %.*s",
+                 REG_STR_ARG(reg_buf_str(&line)));
+    }
+
+    reg_buf_free(&line);
+}
+
+
 int
 fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     reg_throttle_t *throttle)
@@ -133,6 +157,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     }
 
     if (rc == 0) {
+        fcgi_worker_sum(tags, log);
         reg_tagcache_close(tags);
         fcgi_audit_close(&audit);
         reg_access_close(access);

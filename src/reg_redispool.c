@@ -43,6 +43,7 @@ struct reg_redispool_s {
     int64_t                       asked;         /* the Sentinels */
     int                           attempts;
     bool                          told_down;
+    char                          told[200];     /* the reason */
 };
 
 
@@ -401,7 +402,7 @@ static void
 reg_redispool_log(reg_redispool_t *pool, reg_log_level_t level,
     const char *what)
 {
-    char  message[512];
+    char  message[600];
 
     (void) snprintf(message, sizeof(message), "redis: %s%s%s", pool->address,
                     pool->address[0] != '\0' ? ": " : "", what);
@@ -676,11 +677,34 @@ reg_redispool_serve(reg_redispool_t *pool)
 }
 
 
+/* That it is down, once; and what else keeps it there, as often as that is
+ * something else. */
+static void
+reg_redispool_tell(reg_redispool_t *pool)
+{
+    bool  told = pool->told_down, same, stopping;
+    char  message[280];
+
+    reg_redispool_lock(pool);
+    same = told && strcmp(pool->told, pool->why) == 0;
+    memcpy(pool->told, pool->why, sizeof(pool->told));
+    (void) snprintf(message, sizeof(message), "%snot used: %s; tags are read"
+                    " from disk", told ? "still " : "", pool->why);
+    stopping = pool->stopping;
+    reg_redispool_unlock(pool);
+
+    pool->told_down = true;
+
+    if (!same && !stopping) {
+        reg_redispool_log(pool, told ? REG_LOG_INFO : REG_LOG_WARN, message);
+    }
+}
+
+
 static void *
 reg_redispool_thread(void *data)
 {
     reg_redispool_t  *pool = data;
-    char              message[280];
     int64_t           wait = 0;
 
     while (!reg_redispool_sleep(pool, wait)) {
@@ -696,16 +720,7 @@ reg_redispool_thread(void *data)
         reg_redispool_close(pool);
         wait = reg_redispool_backoff(pool);
 
-        reg_redispool_lock(pool);
-        (void) snprintf(message, sizeof(message), "not used: %s; tags are read"
-                        " from disk", pool->why);
-        pool->told_down |= pool->stopping;
-        reg_redispool_unlock(pool);
-
-        if (!pool->told_down) {
-            reg_redispool_log(pool, REG_LOG_WARN, message);
-            pool->told_down = true;
-        }
+        reg_redispool_tell(pool);
     }
 
     return NULL;

@@ -184,20 +184,22 @@ reg_tagmap_place(reg_tagmap_t *map, const reg_tagmap_ticket_t *ticket)
     reg_tagmap_entry_t  *e = reg_tagmap_find(map, ticket);
     int64_t              least = INT64_MAX;
 
-    for (size_t i = 0; e == NULL && i < REG_TAGMAP_WAYS; i++) {
-        if (set->entries[i].flushes != ticket->flushes) {
-            set->entries[i].until = 0;
-        }
-    }
-
     if (e != NULL) {
         return e;
     }
 
+    e = &set->entries[0];
+
     for (size_t i = 0; i < REG_TAGMAP_WAYS; i++) {
-        if (set->entries[i].until < least) {
-            least = set->entries[i].until;
-            e = &set->entries[i];
+        reg_tagmap_entry_t  *other = &set->entries[i];
+
+        if (other->flushes != ticket->flushes) {
+            other->until = 0;
+        }
+
+        if (other->until < least) {
+            least = other->until;
+            e = other;
         }
     }
 

@@ -5,7 +5,7 @@ use Test::Registry::Redis;
 
 my $redis = Test::Registry::Redis->new(config => ['requirepass geheim']);
 my $r = Test::Registry->new(config => $redis->yaml(password => 'geheim'),
-    worker => { tags => '{ask: always, ttl: 1h}' });
+    worker => { tags => '{ask: always, ttl: 1h, timeout: 50ms}' });
 my $ctl = $ENV{REGISTRY_CTL} // 'build/registryctl';
 
 my @tags = map { "t$_" } 1 .. 40;
@@ -56,14 +56,15 @@ cli('SET', 'other', 1);
 is($status, 1, 'verify: two differ');
 my $difference = "t7: Redis says $image->{digest}, the disk $new->{digest}";
 like($out, qr/^nginx-registry:v:\{a\/b\}:$difference$/m, 'which, and what');
-like($out, qr/:t8: Redis says \S+, the disk no such tag$/m, 'and which is gone');
+like($out, qr/:t8: Redis says \S+, the disk no such tag$/m, 'which is gone');
 ($status, $sum) = counts('verify');
 is($sum->{differ}, 2, 'two');
 is($sum->{odd}, 2, 'and two that are not ours');
 is($sum->{tags}, 38, 'the others are right');
 
 is($r->request('HEAD', '/v2/a/b/manifests/t7')
-    ->header('docker-content-digest'), $image->{digest}, 'the worker believes it');
+    ->header('docker-content-digest'), $image->{digest},
+    'the worker believes it');
 ($status, $out) = cache('flush');
 is($status, 0, 'flush') or diag($out);
 ok(wait_until(1, sub { ($r->request('HEAD', '/v2/a/b/manifests/t7')

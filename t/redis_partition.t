@@ -11,7 +11,8 @@ use Time::HiRes qw(sleep time);
 
 my $bound = 0.25;
 my $redis = Test::Registry::Redis->new;
-my %worker = (tags => '{ask: always, ttl: 1h, breaker: {retry: 50ms}}');
+my %worker = (tags => '{ask: always, ttl: 1h, timeout: 50ms,'
+    . ' breaker: {retry: 50ms}}');
 my $near = Test::Registry->new(config => $redis->yaml, worker => { %worker });
 
 my $wire = "$near->{dir}/wire.sock";
@@ -19,8 +20,8 @@ my $proxy = proxy($wire, $redis->socket);
 my $far = Test::Registry->new(root => $near->root, worker => { %worker },
     config => "redis:\n  addr: $wire\n");
 
-my @images = map { $near->push_image('a', "image$_", config => json({ n => $_ })) }
-    0 .. 2;
+my @images = map { $near->push_image('a', "image$_",
+    config => json({ n => $_ })) } 0 .. 2;
 
 
 sub digest_of {
@@ -68,13 +69,15 @@ tag($near, 'v', $images[0]);
 ok(warm('v', $images[0]), 'both are warm');
 kill 'STOP', -$proxy;
 tag($near, 'v', $images[1]);
-is_soon($far, 'v', $images[1], 'who is cut off hears nothing, and goes to disk');
+is_soon($far, 'v', $images[1],
+    'who is cut off hears nothing, and goes to disk');
 
 is(digest_of($near, 'v'), $images[1]{digest}, 'the other one is warm') for 1, 2;
 tag($far, 'v', $images[2]);
 is_soon($near, 'v', $images[2], 'who is cut off raises the fence');
 is(digest_of($far, 'v'), $images[2]{digest}, 'and sees what it wrote');
-is($far->request('DELETE', '/v2/a/manifests/v')->{status}, 202, 'a delete there');
+is($far->request('DELETE', '/v2/a/manifests/v')->{status}, 202,
+    'a delete there');
 ok(wait_until($bound, sub { digest_of($near, 'v') eq '404' }), 'is seen');
 like($far->log_of_worker, qr/not used: it did not answer in time/,
     'the log says why');
@@ -92,7 +95,7 @@ ok(wait_until(1, sub { digest_of($near, 'v') eq $images[1]{digest} }),
 # Each open below repositories/ takes this long; a read of a tag has two, of
 # the tag's link and then of the manifest's.
 my $slow = Test::Registry->new(root => $near->root, config => $redis->yaml,
-    worker => { tags => '{ask: always, ttl: 1h}' }, env => {
+    worker => { tags => '{ask: always, ttl: 1h, timeout: 50ms}' }, env => {
         LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
             $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so'),
         SLOW_OPEN_US => 400_000 });
