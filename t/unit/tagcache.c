@@ -1,0 +1,165 @@
+/* reg_tagcache: what keys and values are ours, and tags without a Redis. */
+
+#include "reg_tagcache.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "reg_revision.h"
+#include "tree.h"
+
+
+static reg_error_t   err;
+static reg_name_t    name;
+static reg_tag_t     tag;
+static reg_digest_t  d;
+
+
+static void
+keys_are_parsed_whole(void **state)
+{
+    static const char  *wrong[] = {
+        "", "nginx-registry:", "nginx-registry:v:", "nginx-registry:v:{a}",
+        "nginx-registry:v:{a}:", "nginx-registry:v:{}:t",
+        "nginx-registry:v:{a:t", "nginx-registry:v:a}:t",
+        "nginx-registry:x:{a}:t", "nginx-registry:v:{A}:t",
+        "nginx-registry:v:{a/../b}:t", "nginx-registry:v:{a}:.t",
+        "nginx-registry:v:{a}:t\n", "nginx-registry:v:{a}t",
+        "xnginx-registry:v:{a}:t", "nginx-registry:v:{a}:t:u",
+    };
+
+    (void) state;
+
+    assert_int_equal(reg_tagcache_key_parse(
+                         REG_STR("nginx-registry:v:{a/b-c}:V1._x"), &name,
+                         &tag), 0);
+    assert_string_equal(name.text, "a/b-c");
+    assert_string_equal(tag.text, "V1._x");
+    assert_int_equal(reg_tagcache_key_parse(
+                         REG_STR("nginx-registry:w:{a}:t"), &name, &tag), 0);
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(reg_tagcache_key_parse(reg_str_from(wrong[i]), &name,
+                                                &tag), -1);
+    }
+}
+
+
+#define HEX64  "0123456789abcdef0123456789abcdef" \
+               "0123456789abcdef0123456789abcdef"
+
+static void
+values_are_parsed_whole(void **state)
+{
+    static const char  *wrong[] = {
+        "", " ", "sha256:" HEX64, "0123456789abcdef", "0123456789abcdef ",
+        "0123456789abcde sha256:" HEX64, "0123456789abcdeg sha256:" HEX64,
+        "0123456789ABCDEF sha256:" HEX64, "0123456789abcdef  sha256:" HEX64,
+        "0123456789abcdef sha256:" HEX64 "0", "0123456789abcdef md5:" HEX64,
+        "0123456789abcdef sha256:" HEX64 " ", "0123456789abcdef0 sha256:" HEX64,
+    };
+
+    uint64_t  fence;
+
+    (void) state;
+
+    assert_int_equal(reg_tagcache_value_parse(
+                         REG_STR("0123456789abcdef sha256:" HEX64), &fence,
+                         &d), 1);
+    assert_true(fence == 0x0123456789abcdef);
+    assert_string_equal(d.text, "sha256:" HEX64);
+    assert_int_equal(reg_tagcache_value_parse(REG_STR("?0123"), &fence, &d),
+                     0);
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(reg_tagcache_value_parse(reg_str_from(wrong[i]),
+                                                  &fence, &d), -1);
+    }
+}
+
+
+static void
+line(void *ctx, reg_log_level_t level, const char *message)
+{
+    (void) ctx;
+    (void) level;
+    fail_msg("%s", message);
+}
+
+
+static void
+without_redis_the_disk_is_asked_each_time(void **state)
+{
+    const reg_tagcache_log_t  log = { line, NULL };
+
+    static reg_config_t   config;
+    reg_tagcache_t       *cache;
+    reg_tagcache_stats_t  stats;
+    reg_tagcache_write_t  w;
+    reg_digest_t          found, one, two;
+    reg_path_t            path;
+
+    (void) state;
+
+    reg_config_init(&config);
+    name = tree_name("a");
+    tag = tree_tag("t");
+    one = tree_digest(REG_SHA256, REG_STR("one"));
+    two = tree_digest(REG_SHA256, REG_STR("two"));
+
+    assert_int_equal(reg_tagcache_open(&cache, &tree_store, &config, &log,
+                                       &err), 0);
+    assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
+                     -1);
+    assert_int_equal(err.code, REG_MANIFEST_UNKNOWN);
+    err = (reg_error_t) REG_ERROR_INIT;
+
+    reg_tagcache_begin(&w, cache, &name);
+    reg_tagcache_touch(&w, &tag);
+    assert_int_equal(reg_revision_put(&tree_store, &name, &one, REG_STR("one"),
+                                      &tag, 1, &err), 0);
+    reg_tagcache_end(&w);
+    assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
+                     0);
+    assert_true(reg_digest_eq(&found, &one));
+
+    /* behind its back */
+    assert_int_equal(reg_revision_put(&tree_store, &name, &two, REG_STR("two"),
+                                      &tag, 1, &err), 0);
+    assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
+                     0);
+    assert_true(reg_digest_eq(&found, &two));
+
+    /* a tag without its manifest is none */
+    reg_layout_revision(&path, &tree_store.v2, &name, &two);
+    assert_int_equal(unlink(path.text), 0);
+    assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
+                     -1);
+
+    reg_tagcache_stats(cache, &stats);
+    assert_false(stats.used);
+    assert_int_equal(stats.counts[REG_TAGCACHE_DISK], 4);
+    assert_int_equal(stats.counts[REG_TAGCACHE_MEMORY], 0);
+    reg_layout_fence(&path, &tree_store.v2);
+    assert_false(tree_has(path.text));
+    reg_tagcache_close(cache);
+    reg_config_free(&config);
+}
+
+
+#define TEST(f)  cmocka_unit_test_setup(f, tree_renew)
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        TEST(keys_are_parsed_whole),
+        TEST(values_are_parsed_whole),
+        TEST(without_redis_the_disk_is_asked_each_time),
+    };
+
+    return cmocka_run_group_tests_name("tagcache", tests, tree_setup,
+                                       tree_teardown);
+}
