@@ -152,8 +152,9 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     }
 
     if (rc == -1) {
-        fcgi_log(log, REG_LOG_ERROR, "worker: %s (%s: %s)",
-                 reg_error_message(&err), err.where, strerror(err.sys));
+        fcgi_log(log, REG_LOG_ERROR, err.sys == 0 ? "worker: %s"
+                 : "worker: %s (%s: %s)", reg_error_message(&err), err.where,
+                 strerror(err.sys));
     }
 
     if (rc == 0) {

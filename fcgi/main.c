@@ -234,7 +234,8 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
         || reg_config_environment(config, environ, main_warn, o, err) == -1
         || reg_config_check(config, err) == -1
         || main_override(config, o, err) == -1
-        || main_store(config, err) == -1)
+        || main_store(config, err) == -1
+        || reg_access_check(config, err) == -1)
     {
         reg_config_free(config);
         return -1;

@@ -110,9 +110,9 @@ reg_access_describe(const reg_config_t *config, reg_buf_t *out)
 }
 
 
-/* What the configuration says that there is. */
+/* The files that the configuration names and others write. */
 static int
-reg_access_sources(reg_access_t *a, reg_error_t *err)
+reg_access_files(reg_access_t *a, reg_error_t *err)
 {
     const reg_config_t   *config = a->config;
     reg_trust_sources_t   trust = { config->token_bundle, config->token_jwks,
@@ -128,16 +128,43 @@ reg_access_sources(reg_access_t *a, reg_error_t *err)
         return -1;
     }
 
-    if (config->tokens_enabled
-        && reg_keys_open(&a->keys, config->state,
-                         config->tokens_algorithm == REG_TOKENS_RS256
-                         ? REG_JWK_RS256 : REG_JWK_ES256, err) == -1)
-    {
+    return config->token_issuer[0] == '\0'
+           ? 0 : reg_trust_open(&a->trust, &trust, err);
+}
+
+
+/* What the configuration says that there is. */
+static int
+reg_access_sources(reg_access_t *a, reg_error_t *err)
+{
+    const reg_config_t  *config = a->config;
+
+    if (reg_access_files(a, err) == -1) {
         return -1;
     }
 
-    return config->token_issuer[0] == '\0'
-           ? 0 : reg_trust_open(&a->trust, &trust, err);
+    return !config->tokens_enabled
+           ? 0 : reg_keys_open(&a->keys, config->state,
+                               config->tokens_algorithm == REG_TOKENS_RS256
+                               ? REG_JWK_RS256 : REG_JWK_ES256, err);
+}
+
+
+int
+reg_access_check(const reg_config_t *config, reg_error_t *err)
+{
+    int            rc;
+    reg_access_t  *a = calloc(1, sizeof(*a));
+
+    if (a == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    a->config = config;
+    rc = reg_access_files(a, err);
+    reg_access_close(a);
+
+    return rc;
 }
 
 

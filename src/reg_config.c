@@ -80,9 +80,18 @@ reg_config_report(reg_config_reader_t *r, const reg_config_key_t *key,
 }
 
 
+/* Whether who may come in would be another if this was not read. */
+static bool
+reg_config_guards(reg_str_t meant)
+{
+    return reg_str_eq(meant, REG_STR("auth"))
+           || reg_str_eq(meant, REG_STR("nginx_registry.access"));
+}
+
+
 /* Warns of an unknown key of a section, naming the sibling that may have been
- * meant. */
-static void
+ * meant.  -1 if that would have kept somebody out. */
+static int
 reg_config_unknown(reg_config_reader_t *r, const char *section,
     reg_str_t name, const char *path)
 {
@@ -96,7 +105,15 @@ reg_config_unknown(reg_config_reader_t *r, const char *section,
                         REG_STR_ARG(meant));
     }
 
+    if (reg_config_guards(meant)) {
+        (void) snprintf(why, sizeof(why), "unknown key (did you mean %.*s?):"
+                        " all that is not read would be open",
+                        REG_STR_ARG(meant));
+        return reg_config_fail(r, path, why);
+    }
+
     reg_config_warn(r, path, why);
+    return 0;
 }
 
 
@@ -277,8 +294,8 @@ reg_config_pair(reg_config_reader_t *r, const char *section)
     key = reg_config_key_find(odd ? section : path);
 
     if (key == NULL && (odd || !reg_config_key_is_section(path))) {
-        reg_config_unknown(r, section, reg_str_from(name), path);
-        return reg_config_skip(r);
+        return reg_config_unknown(r, section, reg_str_from(name), path) == -1
+               ? -1 : reg_config_skip(r);
     }
 
     if (odd) {

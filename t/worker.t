@@ -41,6 +41,13 @@ like($out, qr{absent.*No such file}s, 'says that it is not there');
 
 my $good = "version: 0.1\nstorage:\n  filesystem:\n"
     . "    rootdirectory: $r->{root}\n";
+
+# Another issuer, of whose files one is named.
+sub issuer {
+    return "auth:\n  token:\n    realm: https://id.example/t\n"
+        . "    service: registry\n    issuer: id\n    $_[0]\n";
+}
+
 for my $case (
     ['bad YAML', "version: 0.1\nstorage: [\n", qr/other\.yml:\d+/],
     ['a tab',    "version: 0.1\n\tx: y\n",     qr/other\.yml:2/],
@@ -58,6 +65,17 @@ for my $case (
         qr/other\.yml:[567].*auth/],
     ['a way in that is none', "${good}auth:\n  htpasswd:\n    realm: x\n",
         qr/auth\.htpasswd\.path/],
+    ['a misspelt way in',    "${good}auht:\n  htpasswd:\n    path: /x\n",
+        qr/other\.yml:5.*auht.*did you mean auth/],
+    ['misspelt rules', "${good}nginx_registry:\n  acess:\n    rules: []\n",
+        qr/other\.yml:6.*acess.*did you mean nginx_registry\.access/],
+    ['no file of accounts',
+        "${good}auth:\n  htpasswd:\n    path: $r->{dir}/nobody\n",
+        qr/nobody: No such file/],
+    ['no certificates', $good . issuer("rootcertbundle: $r->{dir}/none.crt"),
+        qr/none\.crt: No such file/],
+    ['keys that are none', $good . issuer("jwks: $file"),
+        qr/other\.yml: no JSON Web Key Set/],
     ['another driver',       "version: 0.1\nstorage:\n  s3:\n    bucket: x\n",
         qr/other\.yml:\d.*s3/],
 )

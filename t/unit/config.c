@@ -370,6 +370,21 @@ unknown_keys_are_named_with_their_line(void **state)
 
 
 static void
+what_may_have_been_meant_to_guard_is_an_error(void **state)
+{
+    (void) state;
+
+    expect_error("auht:\n  htpasswd: {path: /x}\n", "config.yml:1: auht:"
+                 " unknown key (did you mean auth?): all that is not read would"
+                 " be open");
+    expect_error("nginx_registry:\n  acess: {rules: []}\n", "config.yml:2:"
+                 " nginx_registry.acess: unknown key (did you mean"
+                 " nginx_registry.access?): all that is not read would be"
+                 " open");
+}
+
+
+static void
 a_key_with_dots_is_not_the_path_that_it_spells(void **state)
 {
     (void) state;
@@ -1059,6 +1074,7 @@ main(void)
         cmocka_unit_test(the_usual_files_of_distribution_load_in_silence),
         cmocka_unit_test(the_sample_loads_without_a_warning),
         cmocka_unit_test(unknown_keys_are_named_with_their_line),
+        cmocka_unit_test(what_may_have_been_meant_to_guard_is_an_error),
         cmocka_unit_test(a_key_with_dots_is_not_the_path_that_it_spells),
         cmocka_unit_test(what_comes_after_an_unknown_key_is_still_read),
         cmocka_unit_test(keys_without_meaning_warn_with_a_reason),
