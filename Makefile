@@ -77,7 +77,7 @@ endif
 all: build
 
 build: deps
-	@$(MAKE) --no-print-directory -j$$(nproc) $(WORKER) $(CTL) $(MODULE)
+	@$(MAKE) --no-print-directory $(if $(V),,-s) -j$$(nproc) $(WORKER) $(CTL) $(MODULE)
 
 # ---- what it needs --------------------------------------------------------
 
@@ -285,19 +285,19 @@ clean:
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "  make deps       installs what is missing (apt; as root or with sudo)"
-	@echo "  make build      the module, the worker and registryctl, into build/"
-	@echo "  make check      lint and unit tests, under a minute"
-	@echo "  make conformance  the official suite of the specification; needs Go"
-	@echo "  make bench      speed beside nginx's static files and docker-registry"
-	@echo "  make bench-access  a small blob with and without access control"
-	@echo "  make bench-tags manifests by tag, with and without Redis"
-	@echo "  make test-tags  memory with a million tags, which takes minutes"
-	@echo "  make test-go    crane, oras and helm, built with go install"
-	@echo "  make fuzz       FUZZ_TIME=60: libFuzzer on tokens; needs clang"
-	@echo "  make install    PREFIX=/usr DESTDIR="
-	@echo "  make nginx      NGINX_SRC=DIR: an nginx with the module linked in"
-	@echo "  make clean"
+	@echo "    make deps            installs what is missing (apt; as root or with sudo)"
+	@echo "    make build           the module, the worker and registryctl, into build/"
+	@echo "    make check           lint and unit tests, under a minute"
+	@echo "    make conformance     the official suite of the specification; needs Go"
+	@echo "    make bench           speed beside nginx's static files and docker-registry"
+	@echo "    make bench-access    a small blob with and without access control"
+	@echo "    make bench-tags      manifests by tag, with and without Redis"
+	@echo "    make test-tags       memory with a million tags, which takes minutes"
+	@echo "    make test-go         crane, oras and helm, built with go install"
+	@echo "    make fuzz            FUZZ_TIME=60: libFuzzer on tokens; needs clang"
+	@echo "    make install         PREFIX=/usr DESTDIR="
+	@echo "    make nginx           NGINX_SRC=DIR: an nginx with the module linked in"
+	@echo "    make clean"
 	@echo
 	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG OPEN (run), SAN=address|thread (build,"
 	@echo "  test), NGINX_SRC NGINX CC (build), TESTS JOBS (test), PEERS BENCH (bench)"

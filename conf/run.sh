@@ -13,6 +13,9 @@ unset NGINX
 say() { printf '%s\n' "$*"; }
 die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
+# as it would be typed here: without the way to where we were started
+brief() { printf %s "${1#"$PWD"/}"; }
+
 absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$PWD/$1" ;; esac; }
 
 ROOT=$(absolute "$ROOT")
@@ -70,7 +73,7 @@ case $access in
             127.*|'[::1]:'*|localhost:*|unix:*) ;;
             *)
                 [ "${OPEN:-}" = yes ] || die "on LISTEN=$LISTEN everybody could pull, push and delete.
-  Make an account first:   $ctl user add alice --file $RUNDIR/users
+  Make an account first:   $(brief "$ctl") user add alice --file $(brief "$RUNDIR")/users
   or say that it is meant: make run LISTEN=$LISTEN OPEN=yes"
                 ;;
         esac
@@ -143,8 +146,10 @@ say
 case $access in
     open:*)
         [ -n "${CONFIG:-}" ] || {
-            say "To ask for a login: $ctl user add alice --file $RUNDIR/users"
-            say "and make run again."
+            say "To ask for a login, stop it, make an account and start again:"
+            say
+            say "  $(brief "$ctl") user add alice --file $(brief "$RUNDIR")/users"
+            say
         }
         ;;
 esac
