@@ -383,13 +383,6 @@ reg_tagcache_trusts(const reg_tagcache_t *cache, int64_t now)
 }
 
 
-static bool
-reg_tagcache_keeps(const reg_tagcache_t *cache, int64_t now)
-{
-    return reg_redispool_tells(cache->pool) && reg_tagcache_trusts(cache, now);
-}
-
-
 static void
 reg_tagcache_mean(_Atomic int64_t *mean, int64_t sample)
 {
@@ -645,9 +638,7 @@ reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
 {
     int64_t  begin = reg_redispool_now(), until = 0;
 
-    if (reg_tagcache_trusts(cache, begin) && reg_tagcache_pays(cache)
-        && reg_tagcache_lease(look) == 0)
-    {
+    if (reg_tagcache_pays(cache) && reg_tagcache_lease(look) == 0) {
         /* after the proof, as it is a part of it, and after the ticket, which
          * is void when another fence is found */
         look->fence = atomic_load(&cache->fence);
@@ -685,20 +676,19 @@ int
 reg_tagcache_resolve(reg_tagcache_t *cache, const reg_name_t *name,
     const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err)
 {
-    int64_t              now;
-    bool                 keeps;
+    bool                 tells;
+    int64_t              now = reg_redispool_now();
     reg_tagcache_look_t  look = { .name = name, .tag = tag };
-
-    if (cache->pool == NULL) {
-        return reg_tagcache_disk(cache, name, tag, d, err);
-    }
 
     /* the proof before what it is a proof of: what is in memory after it was
      * not dropped by anything that was told until then */
-    now = reg_redispool_now();
-    keeps = reg_tagcache_keeps(cache, now);
+    if (cache->pool == NULL || !reg_tagcache_trusts(cache, now)) {
+        return reg_tagcache_disk(cache, name, tag, d, err);
+    }
 
-    if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket) && keeps) {
+    tells = reg_redispool_tells(cache->pool);
+
+    if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket) && tells) {
         reg_tagcache_count(cache, REG_TAGCACHE_MEMORY);
         return 0;
     }
