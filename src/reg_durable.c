@@ -21,6 +21,11 @@
 /* a file of more bytes is synced by itself, not in a common round */
 #define REG_DURABLE_LARGE      (1024 * 1024)
 
+/* directories that are kept for another use, and how many places are looked
+ * at for one */
+#define REG_DURABLE_SPARES     64
+#define REG_DURABLE_LOOKS      4
+
 /* deeper than anything that the layout has below an upload or a tag */
 #define REG_DURABLE_DEPTH      8
 
@@ -557,12 +562,9 @@ reg_durable_sync_files(reg_durable_t *t, reg_error_t *err)
 }
 
 
-/* D2: contents, and the directories that they will be in. */
 static int
-reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
+reg_durable_sync_large(reg_durable_t *t, reg_error_t *err)
 {
-    int  rc;
-
     for (size_t i = 0; i < t->nfiles; i++) {
         if (reg_durable_is_large(t->files[i].fd)
             && reg_durable_fsync(t->store->sys, t->files[i].fd,
@@ -572,7 +574,15 @@ reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
         }
     }
 
-    rc = reg_sync_group(t->store);
+    return 0;
+}
+
+
+/* D2: contents, and the directories that they will be in. */
+static int
+reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
+{
+    int  rc = reg_sync_group(t->store);
 
     if (rc == 0) {
         return reg_durable_sync_files(t, err);
@@ -663,8 +673,8 @@ reg_durable_publish_rank(reg_durable_t *t, int rank, reg_error_t *err)
 }
 
 
-int
-reg_durable_commit(reg_durable_t *t, reg_error_t *err)
+static int
+reg_durable_publish_all(reg_durable_t *t, reg_error_t *err)
 {
     if (reg_durable_sync_contents(t, err) == -1) {
         return -1;
@@ -677,6 +687,23 @@ reg_durable_commit(reg_durable_t *t, reg_error_t *err)
     }
 
     return 0;
+}
+
+
+int
+reg_durable_commit(reg_durable_t *t, reg_error_t *err)
+{
+    int  rc;
+
+    if (reg_durable_sync_large(t, err) == -1) {
+        return -1;
+    }
+
+    reg_sync_join(t->store);
+    rc = reg_durable_publish_all(t, err);
+    reg_sync_leave(t->store);
+
+    return rc;
 }
 
 
@@ -960,6 +987,55 @@ reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
     reg_durable_discard(&tmp);
 
     return 0;
+}
+
+
+static void
+reg_durable_spare_path(reg_path_t *path, reg_store_t *store)
+{
+    char      name[16];
+    unsigned  n = atomic_fetch_add_explicit(&store->spare, 1,
+                                            memory_order_relaxed);
+
+    (void) snprintf(name, sizeof(name), "%u", n % REG_DURABLE_SPARES);
+    reg_layout_spare(path, &store->v2);
+    reg_path_add(path, name);
+}
+
+
+/* rename(2) is all that two who want the same need: one of them has it.  It
+ * does not replace a directory that has something in it. */
+bool
+reg_durable_spare_take(reg_store_t *store, const reg_path_t *dir)
+{
+    reg_path_t  spare;
+
+    for (int i = 0; i < REG_DURABLE_LOOKS; i++) {
+        reg_durable_spare_path(&spare, store);
+
+        if (store->sys->rename(spare.text, dir->text) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+bool
+reg_durable_spare_give(reg_store_t *store, const reg_path_t *dir)
+{
+    reg_path_t  spare;
+
+    for (int i = 0; i < REG_DURABLE_LOOKS; i++) {
+        reg_durable_spare_path(&spare, store);
+
+        if (store->sys->rename(dir->text, spare.text) == 0) {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 

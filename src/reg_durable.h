@@ -137,6 +137,14 @@ void reg_durable_prune(reg_store_t *store, reg_path_t *dir,
  * removed is litter. */
 void reg_durable_discard(const reg_path_t *dir);
 
+/* A directory that would be removed is kept in _spare/, with what is in it, and
+ * used again, by whatever process comes for one: an inode that is not freed
+ * and made again is written less often, and ext4 without a journal passes over
+ * freed ones, one by one, for minutes.  Not synced.  False: there is none to
+ * take, or enough are kept. */
+bool reg_durable_spare_take(reg_store_t *store, const reg_path_t *dir);
+bool reg_durable_spare_give(reg_store_t *store, const reg_path_t *dir);
+
 /* Removes what a crash left in _tmp/ more than age seconds before now. */
 void reg_durable_sweep(reg_store_t *store, time_t now, time_t age);
 

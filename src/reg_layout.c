@@ -131,6 +131,14 @@ reg_layout_catalog_entry(reg_path_t *p, const reg_path_t *v2,
 
 
 void
+reg_layout_spare(reg_path_t *p, const reg_path_t *v2)
+{
+    reg_path_begin(p, v2);
+    reg_path_add(p, "_spare");
+}
+
+
+void
 reg_layout_epoch(reg_path_t *p, const reg_path_t *v2)
 {
     reg_path_begin(p, v2);

@@ -18,6 +18,8 @@
  *       _auth/epoch                              ours: see reg_epoch.h
  *       _tmp/                                    ours: files about to be
  *                                                renamed into place
+ *       _spare/N/                                ours: directories to be used
+ *                                                again, see reg_durable.h
  *       _purge                                   ours: see reg_turn.h
  *       _fence                                   ours: see reg_fence.h
  *
@@ -52,6 +54,7 @@ void reg_layout_tmp(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_catalog(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_catalog_entry(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name);                              /* …/a+b of a/b */
+void reg_layout_spare(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_epoch(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_purge(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_fence(reg_path_t *p, const reg_path_t *v2);

@@ -31,11 +31,16 @@ const reg_sys_t  reg_sys_kernel = {
 int
 reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
 {
+    pthread_condattr_t  monotonic;
+
     memset(store, 0, sizeof(*store));
     store->sys = &reg_sys_kernel;
     store->sync_fd = -1;
     (void) pthread_mutex_init(&store->sync_lock, NULL);    /* cannot fail */
-    (void) pthread_cond_init(&store->sync_done, NULL);     /* nor this */
+    (void) pthread_condattr_init(&monotonic);              /* nor these */
+    (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&store->sync_done, &monotonic);
+    (void) pthread_condattr_destroy(&monotonic);
 
     while (root.len > 1 && root.data[root.len - 1] == '/') {
         root.len--;
@@ -128,6 +133,11 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
     if (reg_durable_mkdir(store, &dir, err) == -1
         || reg_store_sync_way(store, &dir, err) == -1)
     {
+        return -1;
+    }
+
+    reg_layout_spare(&dir, &store->v2);
+    if (reg_durable_mkdir(store, &dir, err) == -1) {
         return -1;
     }
 

@@ -55,6 +55,8 @@ typedef struct {
      * reg_durable.c */
     _Atomic uint64_t  dirs[REG_STORE_DIRS];
 
+    _Atomic unsigned  spare;          /* the next place; see reg_durable.c */
+
     /* rounds of syncfs; see reg_sync.c */
     pthread_mutex_t   sync_lock;
     pthread_cond_t    sync_done;
@@ -64,6 +66,10 @@ typedef struct {
     bool              sync_running;
     uint64_t          sync_started;
     uint64_t          sync_finished;
+    size_t            sync_members;   /* commits under way */
+    size_t            sync_waiting;   /* of them, for the next round */
+    int64_t           sync_took;      /* ns, the last round, */
+    int64_t           sync_ended;     /* and when it ended */
     int               sync_errors[REG_STORE_ROUNDS];
     _Atomic int64_t   sync_looked;    /* monotonic ns */
     _Atomic bool      sync_cheap;

@@ -15,6 +15,9 @@
 /* how long one look at /proc/meminfo is believed */
 #define REG_SYNC_LOOK_NS     (20 * 1000 * 1000)
 
+/* the longest that a round waits for others to join it */
+#define REG_SYNC_PATIENCE_NS  (2 * 1000 * 1000)
+
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC      0x58465342
 #endif
@@ -180,9 +183,11 @@ static void
 reg_sync_round(reg_store_t *store)
 {
     uint64_t  round = ++store->sync_started;
+    int64_t   begin = reg_sync_now();
     int       sys;
 
     store->sync_running = true;
+    store->sync_waiting = 0;
     (void) pthread_mutex_unlock(&store->sync_lock);
 
     sys = store->sys->syncfs(store->sync_fd) == -1 ? errno : 0;
@@ -190,9 +195,74 @@ reg_sync_round(reg_store_t *store)
     (void) pthread_mutex_lock(&store->sync_lock);
     store->sync_running = false;
     store->sync_finished = round;
+    store->sync_ended = reg_sync_now();
+    store->sync_took = store->sync_ended - begin;
     store->sync_errors[round % REG_STORE_ROUNDS] = sys;
 
     (void) pthread_cond_broadcast(&store->sync_done);
+}
+
+
+/* Until when who came at this moment waits for others to join its round: those
+ * whose round has just ended need a moment, whenever it was that we came. */
+static int64_t
+reg_sync_until(const reg_store_t *store, int64_t came)
+{
+    int64_t  half = store->sync_took / 2;
+    int64_t  since = came > store->sync_ended ? came : store->sync_ended;
+
+    return since + (half < REG_SYNC_PATIENCE_NS ? half : REG_SYNC_PATIENCE_NS);
+}
+
+
+/* Whether the next round should wait for somebody who is about to come. */
+static bool
+reg_sync_more_come(const reg_store_t *store, int64_t came)
+{
+    return store->sync_waiting < store->sync_members
+           && reg_sync_now() < reg_sync_until(store, came);
+}
+
+
+/* Sleeps until a round ends, or begins to be due.  The lock is held. */
+static void
+reg_sync_sleep(reg_store_t *store, int64_t came)
+{
+    int64_t          until = reg_sync_until(store, came);
+    struct timespec  ts = { until / 1000000000, until % 1000000000 };
+
+    if (store->sync_running) {
+        (void) pthread_cond_wait(&store->sync_done, &store->sync_lock);
+    } else {
+        (void) pthread_cond_timedwait(&store->sync_done, &store->sync_lock,
+                                      &ts);
+    }
+}
+
+
+void
+reg_sync_join(reg_store_t *store)
+{
+    (void) pthread_mutex_lock(&store->sync_lock);
+    store->sync_members++;
+    (void) pthread_mutex_unlock(&store->sync_lock);
+}
+
+
+void
+reg_sync_leave(reg_store_t *store)
+{
+    (void) pthread_mutex_lock(&store->sync_lock);
+    store->sync_members--;
+
+    if (store->sync_waiting > 0
+        && store->sync_waiting >= store->sync_members
+        && !store->sync_running)
+    {
+        (void) pthread_cond_broadcast(&store->sync_done);
+    }
+
+    (void) pthread_mutex_unlock(&store->sync_lock);
 }
 
 
@@ -200,6 +270,7 @@ int
 reg_sync_group(reg_store_t *store)
 {
     uint64_t  mine;
+    int64_t   came;
     int       sys;
 
     if (!reg_sync_cheap(store)) {
@@ -216,10 +287,12 @@ reg_sync_group(reg_store_t *store)
 
     /* the first round that begins after this moment */
     mine = store->sync_started + 1;
+    store->sync_waiting++;
+    came = reg_sync_now();
 
     while (store->sync_finished < mine) {
-        if (store->sync_running) {
-            (void) pthread_cond_wait(&store->sync_done, &store->sync_lock);
+        if (store->sync_running || reg_sync_more_come(store, came)) {
+            reg_sync_sleep(store, came);
         } else {
             reg_sync_round(store);
         }

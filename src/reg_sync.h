@@ -25,6 +25,13 @@
  * durable.  0: not to be had, sync each file.  -1: it failed, errno says. */
 int reg_sync_group(reg_store_t *store);
 
+/* Around the barriers of one commit.  A round waits, for half the time that the
+ * last one took and 2 ms at most, while fewer wait for it than have joined:
+ * they are between two barriers and about to come.  Without that the first to
+ * wake runs a round alone, and each barrier costs the others two. */
+void reg_sync_join(reg_store_t *store);
+void reg_sync_leave(reg_store_t *store);
+
 /* Gives the descriptor up. */
 void reg_sync_close(reg_store_t *store);
 

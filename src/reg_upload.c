@@ -221,14 +221,27 @@ static int
 reg_upload_write_file(reg_store_t *store, const reg_path_t *dir,
     const char *name, reg_str_t content, reg_error_t *err)
 {
-    reg_path_t  path = *dir;
-    int         fd, rc;
+    reg_path_t   path = *dir;
+    struct stat  st;
+    int          fd, rc;
 
     reg_path_add(&path, name);
-    fd = store->sys->open(path.text, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+    /* what begins empty is to hold a blob, and must be nobody else's: a crash
+     * may have kept its name in a directory that served before */
+    fd = store->sys->open(path.text, O_WRONLY | O_CREAT | O_NOFOLLOW
+                          | (content.len == 0 ? O_EXCL : 0), 0644);
 
     if (fd == -1) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "create", path.text);
+    }
+
+    /* of another form: not ours */
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || (size_t) st.st_size > content.len)
+    {
+        (void) close(fd);               /* nothing was written */
+        return reg_error_sys(err, EEXIST, REG_UNKNOWN, "create", path.text);
     }
 
     rc = reg_durable_write(store, fd, content.data, content.len, 0, path.text,
@@ -236,6 +249,39 @@ reg_upload_write_file(reg_store_t *store, const reg_path_t *dir,
     (void) close(fd);                   /* 202 promises nothing */
 
     return rc;
+}
+
+
+static int
+reg_upload_fill(reg_store_t *store, const reg_path_t *dir, reg_str_t started,
+    reg_error_t *err)
+{
+    if (reg_upload_write_file(store, dir, "startedat", started, err) == -1
+        || reg_upload_write_file(store, dir, "data", REG_STR_NULL, err) == -1)
+    {
+        reg_durable_discard(dir);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* In a directory that served another session, if there is one. */
+static int
+reg_upload_make(reg_store_t *store, const reg_path_t *dir, reg_str_t started,
+    reg_error_t *err)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    if (reg_durable_spare_take(store, dir)
+        && reg_upload_fill(store, dir, started, &quiet) == 0)
+    {
+        return 0;
+    }
+
+    return reg_durable_mkdir(store, dir, err) == -1
+           ? -1 : reg_upload_fill(store, dir, started, err);
 }
 
 
@@ -261,12 +307,8 @@ reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
 
     reg_layout_upload(&dir, &store->v2, name, uuid);
 
-    if (reg_durable_mkdir(store, &dir, err) == -1
-        || reg_upload_write_file(store, &dir, "startedat",
-                                 (reg_str_t) { len, started }, err) == -1
-        || reg_upload_write_file(store, &dir, "data", REG_STR_NULL, err) == -1)
+    if (reg_upload_make(store, &dir, (reg_str_t) { len, started }, err) == -1)
     {
-        reg_durable_discard(&dir);
         return -1;
     }
 
@@ -745,6 +787,21 @@ reg_upload_verify(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 }
 
 
+/* Leaves the directory, with nothing but startedat, to another session. */
+static void
+reg_upload_retire(reg_upload_t *up)
+{
+    reg_path_t  states = up->dir;
+
+    reg_path_add(&states, "hashstates");
+    reg_durable_discard(&states);
+
+    if (!reg_durable_spare_give(up->store, &up->dir)) {
+        reg_durable_discard(&up->dir);
+    }
+}
+
+
 int
 reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 {
@@ -776,7 +833,7 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
         goto out;
     }
 
-    reg_durable_discard(&up->dir);
+    reg_upload_retire(up);
     rc = 0;
 
 out:

@@ -110,11 +110,12 @@ fault_clean(fault_set_t *set, ino_t ino)
 }
 
 
-/* Sessions and temporary files promise nothing. */
+/* Sessions, what is left of them, and temporary files promise nothing. */
 static inline bool
 fault_is_volatile(const char *path)
 {
-    return strstr(path, "/_uploads") != NULL || strstr(path, "/_tmp") != NULL;
+    return strstr(path, "/_uploads") != NULL || strstr(path, "/_tmp") != NULL
+           || strstr(path, "/_spare") != NULL;
 }
 
 
@@ -236,7 +237,7 @@ fault_rename(const char *from, const char *to)
 
     /* what is dirty now is of a lower rank, unless it is its own directory's:
      * a link to a blob, a tag to a revision */
-    if (strstr(to, "/repositories/") != NULL && strstr(to, "/_tmp") == NULL
+    if (strstr(to, "/repositories/") != NULL && !fault_is_volatile(to)
         && strstr(to, "/tags/") == NULL && fault.dirs.n > 0)
     {
         fault.broken = "D3: a link before what it relies on was synced";

@@ -790,6 +790,128 @@ a_session_goes_on_after_it_was_taken_back(void **state)
 }
 
 
+static int
+push_text(const char *text)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, reg_str_from(text));
+
+    return open_it(NULL) == -1 || append_n(text, strlen(text)) == -1
+           ? -1 : reg_upload_commit(&up, &d, &err);
+}
+
+
+static ino_t
+session_inode(void)
+{
+    reg_path_t  dir = session("data");
+
+    reg_path_parent(&dir);
+    return fault_inode(dir.text);
+}
+
+
+static void
+a_session_s_directory_serves_another_one(void **state)
+{
+    reg_path_t  spare;
+    char        first[REG_UUID_LEN + 1];
+    ino_t       before;
+    char        text[64];
+
+    (void) state;
+
+    create(REG_SHA256);
+    memcpy(first, uuid, sizeof(first));
+    before = session_inode();
+    assert_int_equal(open_it(NULL), 0);
+    append("on");
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);   /* leaves a state */
+    assert_int_equal(open_it(NULL), 0);
+    append("e");
+
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("one"));
+
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+
+    reg_layout_spare(&spare, &tree_store.v2);
+    assert_int_equal(tree_count(spare.text), 1);          /* startedat */
+
+    /* in another repository, from another place in the row */
+    for (int i = 0; i < 64 && tree_count(spare.text) == 1; i++) {
+        name = tree_name("c/d");
+        create(REG_SHA256);
+    }
+
+    assert_int_equal(tree_count(spare.text), 0);
+    assert_int_equal(session_inode(), before);
+    assert_string_not_equal(uuid, first);
+    assert_int_equal(tree_read(session("startedat").text, text, sizeof(text)),
+                     20);
+    assert_int_equal(tree_read(session("data").text, text, sizeof(text)), 0);
+    assert_false(tree_has(session("hashstates").text));
+    assert_int_equal(push_text("two"), 0);
+    assert_null(fault_check_tree());
+}
+
+
+/* What another registry or a hand has left in it is not shown to a client. */
+static void
+a_spare_directory_with_something_else_in_it_is_thrown_away(void **state)
+{
+    reg_path_t  spare, path;
+    char        slot[16], text[8];
+    int64_t     offset;
+
+    (void) state;
+
+    reg_layout_spare(&spare, &tree_store.v2);
+
+    for (int i = 0; i < 64; i++) {
+        path = spare;
+        (void) snprintf(slot, sizeof(slot), "%d", i);
+        reg_path_add(&path, slot);
+        reg_path_add(&path, "data");
+        assert_int_equal(tree_write(path.text, "stranger", i % 2 == 0 ? 0 : 8), 0);
+    }
+
+    create(REG_SHA256);
+    create(REG_SHA256);             /* the first has made _uploads */
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &offset, &err),
+                     0);
+    assert_int_equal(offset, 0);
+    assert_int_equal(tree_read(session("data").text, text, sizeof(text)), 0);
+    assert_int_equal(push_text("mine"), 0);
+    assert_null(fault_check_tree());
+}
+
+
+static void
+only_so_many_directories_are_kept(void **state)
+{
+    char        uuids[100][REG_UUID_LEN + 1];
+    char        text[16];
+    reg_path_t  dir;
+
+    (void) state;
+
+    for (int i = 0; i < 100; i++) {
+        create(REG_SHA256);
+        memcpy(uuids[i], uuid, sizeof(uuids[i]));
+    }
+
+    for (int i = 0; i < 100; i++) {
+        memcpy(uuid, uuids[i], sizeof(uuid));
+        (void) snprintf(text, sizeof(text), "blob %d", i);
+        assert_int_equal(push_text(text), 0);
+        assert_false(tree_has(session("startedat").text));
+    }
+
+    reg_layout_spare(&dir, &tree_store.v2);
+    assert_int_equal(tree_count(dir.text), 64);
+    assert_null(fault_check_tree());
+}
+
+
 /* ---- the crash loops ----------------------------------------------------- */
 
 
@@ -1077,6 +1199,9 @@ main(void)
         TEST(what_was_taken_back_does_not_count),
         TEST(nothing_that_was_taken_back_is_published),
         TEST(a_session_goes_on_after_it_was_taken_back),
+        TEST(a_session_s_directory_serves_another_one),
+        TEST(a_spare_directory_with_something_else_in_it_is_thrown_away),
+        TEST(only_so_many_directories_are_kept),
         TEST(no_fault_breaks_a_push),
         TEST(no_fault_breaks_a_push_of_what_is_there),
         TEST(no_fault_takes_what_a_resumed_push_had),
