@@ -479,3 +479,22 @@ fcgi_access_grant(const fcgi_service_t *service, const fcgi_request_t *r,
 {
     return reg_access_grant(service->access, r->login, name);
 }
+
+
+bool
+fcgi_access_ask_more(const fcgi_service_t *service, const fcgi_request_t *r,
+    const reg_name_t *name, fcgi_reply_t *reply)
+{
+    reg_access_verdict_t  verdict = { .result = REG_ACCESS_SHORT };
+
+    if (!reg_access_is_short(service->access, r->login, name,
+                             REG_ACTION_PULL))
+    {
+        return false;
+    }
+
+    /* the scope of a mount names both repositories */
+    fcgi_access_refuse(service, r, &verdict, REG_ACTION_PUSH, reply);
+
+    return true;
+}

@@ -58,6 +58,11 @@ void fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
 reg_actions_t fcgi_access_grant(const fcgi_service_t *service,
     const fcgi_request_t *r, const reg_name_t *name);
 
+/* Asks the client for a token that carries also what it needs of another
+ * repository, if its account has that: true, and reply says so. */
+bool fcgi_access_ask_more(const fcgi_service_t *service,
+    const fcgi_request_t *r, const reg_name_t *name, fcgi_reply_t *reply);
+
 /* Appends "https://registry.example.org", where this client finds us. */
 void fcgi_access_base(const fcgi_service_t *service, const fcgi_request_t *r,
     reg_buf_t *out);

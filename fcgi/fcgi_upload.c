@@ -41,12 +41,20 @@ fcgi_upload_may_read(void *ctx, const reg_name_t *name)
 }
 
 
-/* Whether the blob could be mounted: 1, 0 (start an upload instead), or -1.
- * That `from` is unknown, malformed or has no such blob is no error: the
- * client uploads then. */
-static int
+typedef enum {
+    FCGI_MOUNT_FAILED = -1,
+    FCGI_MOUNT_NONE,                     /* start an upload instead */
+    FCGI_MOUNT_DONE,
+    FCGI_MOUNT_ANSWERED                  /* reply has the answer */
+} fcgi_upload_mount_t;
+
+
+/* Whether the blob could be mounted.  That `from` is unknown, malformed or has
+ * no such blob is no error: the client uploads then.  A token that does not
+ * carry what its account has is one: layers would be sent again. */
+static fcgi_upload_mount_t
 fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
-    reg_digest_t *digest, reg_error_t *err)
+    reg_digest_t *digest, fcgi_reply_t *reply, reg_error_t *err)
 {
     char         mount[REG_QUERY_VALUE_MAX], from[REG_QUERY_VALUE_MAX];
     reg_name_t   source;
@@ -57,13 +65,14 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
     reg_repo_filter_t     filter = { fcgi_upload_may_read, &reader };
 
     if (rc == 0) {
-        return 0;
+        return FCGI_MOUNT_NONE;
     }
 
     if (rc == -1 || reg_digest_parse(digest, reg_str_from(mount)) == -1) {
-        return reg_error_set(err, REG_DIGEST_INVALID,
+        (void) reg_error_set(err, REG_DIGEST_INVALID,
                              "mount is not a digest: write sha256: and 64, or"
                              " sha512: and 128 lower-case hexadecimal digits");
+        return FCGI_MOUNT_FAILED;
     }
 
     rc = reg_query_get(r->query, "from", from, sizeof(from));
@@ -73,28 +82,31 @@ fcgi_upload_mount(const fcgi_service_t *service, const fcgi_request_t *r,
                                 err);
 
         if (rc != 1) {
-            return rc;
+            return rc == -1 ? FCGI_MOUNT_FAILED : FCGI_MOUNT_NONE;
         }
 
     } else if (rc == -1 || reg_name_parse(&source, reg_str_from(from)) == -1) {
-        return 0;
+        return FCGI_MOUNT_NONE;
+
+    } else if (fcgi_access_ask_more(service, r, &source, reply)) {
+        return FCGI_MOUNT_ANSWERED;
 
     } else if (!fcgi_upload_may_read(&reader, &source)) {
-        return 0;                    /* as if it had no such blob */
+        return FCGI_MOUNT_NONE;      /* as if it had no such blob */
     }
 
     if (reg_blob_mount(service->store, &r->target.name, &source, digest,
                        &missing) == 0)
     {
-        return 1;
+        return FCGI_MOUNT_DONE;
     }
 
     if (reg_error_is_ours(&missing)) {
         *err = missing;
-        return -1;
+        return FCGI_MOUNT_FAILED;
     }
 
-    return 0;
+    return FCGI_MOUNT_NONE;
 }
 
 
@@ -132,12 +144,18 @@ fcgi_upload_create(const fcgi_service_t *service, fcgi_request_t *r,
     reg_digest_t       digest;
     reg_alg_t          alg;
 
-    switch (fcgi_upload_mount(service, r, &digest, err)) {
+    switch (fcgi_upload_mount(service, r, &digest, reply, err)) {
 
-    case -1:
+    case FCGI_MOUNT_FAILED:
         return -1;
 
-    case 1:
+    case FCGI_MOUNT_NONE:
+        break;
+
+    case FCGI_MOUNT_ANSWERED:
+        return 0;
+
+    case FCGI_MOUNT_DONE:
         fcgi_reply_begin(reply, 201);
         fcgi_reply_location(reply, name, "/blobs/", reg_digest_str(&digest));
         fcgi_reply_digest(reply, &digest);

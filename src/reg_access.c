@@ -886,6 +886,17 @@ reg_access_identify(reg_access_t *a, const reg_access_ask_t *ask,
 /* ---- the decision -------------------------------------------------------- */
 
 
+bool
+reg_access_is_short(const reg_access_t *a, const reg_login_t *login,
+    const reg_name_t *name, reg_actions_t actions)
+{
+    return login != NULL && login->carries
+           && login->identity.who != REG_WHO_BEARER
+           && (actions & ~reg_access_grant(a, login, name)) != 0
+           && (actions & ~reg_access_known(a, login, name)) == 0;
+}
+
+
 /* What a login that may not has to hear. */
 static reg_access_result_t
 reg_access_refusal(const reg_access_t *a, const reg_access_ask_t *ask,
@@ -900,7 +911,7 @@ reg_access_refusal(const reg_access_t *a, const reg_access_ask_t *ask,
     if (login->carries
         && (login->identity.who == REG_WHO_BEARER
             || login->identity.who == REG_WHO_ANYBODY
-            || (ask->actions & ~reg_access_known(a, login, ask->name)) == 0))
+            || reg_access_is_short(a, login, ask->name, ask->actions)))
     {
         return REG_ACCESS_SHORT;
     }

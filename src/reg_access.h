@@ -126,6 +126,10 @@ reg_actions_t reg_access_grant(const reg_access_t *access,
  * and a sentence, or 0. */
 int reg_access_message(reg_access_t *access, char *out, size_t size);
 
+/* Whether a login only lacks a token of ours that carries more. */
+bool reg_access_is_short(const reg_access_t *access, const reg_login_t *login,
+    const reg_name_t *name, reg_actions_t actions);
+
 reg_access_way_t reg_access_way(const reg_access_t *access);
 
 /* What holds without a policy in the configuration; the caller frees it. */

@@ -1,9 +1,12 @@
 # The official suite of the distribution specification: 1.1, its development
 # version, and that with sparse manifests; over kept-alive connections, with a
 # new connection for each request (so that every process of ours is asked, and
-# must see at once what another one deleted), and over TLS and HTTP/2.
+# must see at once what another one deleted), and over TLS and HTTP/2; the
+# development version also with a login, by Basic and by tokens of our own.
 
 use Test::Registry;
+
+use File::Temp ();
 
 chomp(my $suite = qx(sh t/conformance.sh 2>&1) // '');
 
@@ -24,7 +27,31 @@ my %way = (
     'kept alive'     => {},
     'new connection' => { server => 'keepalive_timeout 0;' },
     'TLS, HTTP/2'    => { tls => 1 },
+    'Basic'          => { login => 'false', only => 'dev' },
+    'tokens'         => { login => 'true', only => 'dev' },
 );
+
+my $accounts = File::Temp->newdir;
+system('htpasswd', '-cbB', '-C', 5, "$accounts/users", 'suite', 'pass:word')
+    == 0 or die "htpasswd failed\n";
+
+
+# The configuration of a registry that wants a login; the value says whether
+# that is by tokens.
+
+sub login {
+    my ($tokens) = @_;
+
+    return '' if !defined $tokens;
+    return <<"YAML";
+  state: $accounts/state
+  tokens:
+    enabled: $tokens
+auth:
+  htpasswd:
+    path: $accounts/users
+YAML
+}
 
 
 # (status, { line of the summary => number }, what it printed)
@@ -42,6 +69,8 @@ sub run_suite {
         OCI_REPO1       => 'conformance/one',
         OCI_REPO2       => 'conformance/two',
         $version =~ /sparse/ ? (OCI_DATA_SPARSE => 'true') : (),
+        $options->{login}
+            ? (OCI_USERNAME => 'suite', OCI_PASSWORD => 'pass:word') : (),
     );
     # no configuration of somebody else's, in variables or in a file here
     my @clean = map { ('-u', $_) } grep { /^OCI_/ } keys %ENV;
@@ -72,9 +101,11 @@ sub distinct { my %seen = map { $_ => 1 } @_; return scalar keys %seen }
 for my $version (sort keys %full_marks) {
     for my $how (sort keys %way) {
         my $options = $way{$how};
+        next if $version ne ($options->{only} // $version);
         my $r = Test::Registry->new(
             workers => 2,
             worker  => { processes => 2 },
+            config  => login($options->{login}),
             http    => 'log_format suite'
                 . ' "$server_protocol $connection $pid $http_user_agent";',
             tls     => $options->{tls},

@@ -158,6 +158,20 @@ is($r->request('PUT', with_digest($location->header('location'), $digest),
     body => 'bytes', headers => \@token)->{status}, 201, 'bytes go in');
 is(ask('GET', "/v2/team/app/blobs/$digest", @token)->{body}, 'bytes',
     'and out');
+my $mount = "/v2/team/b/blobs/uploads/?mount=$digest&from=team/app";
+my @b = bearer(get_token('scope=repository:team/b:pull,push', @alice)
+    ->{token});
+$a = ask('POST', $mount, @b);
+error_is($a, 401, 'UNAUTHORIZED', 'a mount needs a token for both');
+like($a->header('www-authenticate'), qr/scope="repository:team\/b:pull,push
+    \srepository:team\/app:pull",error="insufficient_scope"/x,
+    'the challenge says so');
+is(ask('POST', $mount, bearer(get_token('scope=repository:team/b:pull,push'
+    . '&scope=repository:team/app:pull', @alice)->{token}))->{status}, 201,
+    'with which it is done');
+is(ask('POST', $mount =~ s/team\/app$/other/r, @b)->{status}, 202,
+    'where alice may not read, no token helps: it is uploaded');
+
 my @public = bearer(get_token('scope=repository:team/app:pull')->{token});
 error_is(ask('GET', "/v2/team/app/blobs/$digest", @public), 401,
     'UNAUTHORIZED', 'not by a token of nobody');
