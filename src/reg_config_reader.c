@@ -114,19 +114,51 @@ reg_config_warn(const reg_config_reader_t *r, const char *path,
 }
 
 
+/* What libyaml found, and what a person has probably done. */
+static int
+reg_config_malformed(const reg_config_reader_t *r)
+{
+    static const struct {
+        const char  *problem, *hint;
+    } hints[] = {
+        { "did not find expected key", "wrong indentation?" },
+        { "found character that cannot start any token",
+          "a tab? indent with spaces" },
+        { "did not find expected alphabetic or numeric character",
+          "a * needs quotes: \"*\"" },
+        { "mapping values are not allowed in this context",
+          "wrong indentation?" },
+    };
+
+    const char  *problem = r->parser->problem;
+    char         why[160];
+
+    if (problem == NULL) {
+        return reg_config_fail(r, "", "out of memory");
+    }
+
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        if (strcmp(problem, hints[i].problem) == 0) {
+            (void) snprintf(why, sizeof(why), "%s (%s)", problem,
+                            hints[i].hint);
+            return reg_config_fail(r, "", why);
+        }
+    }
+
+    return reg_config_fail(r, "", problem);
+}
+
+
 int
 reg_config_next(reg_config_reader_t *r)
 {
     const yaml_char_t  *anchor = NULL;
-    const char         *problem;
 
     yaml_event_delete(r->event);
 
     if (!yaml_parser_parse(r->parser, r->event)) {
-        problem = r->parser->problem;
         r->line = r->parser->problem_mark.line + 1;
-        return reg_config_fail(r, "", problem != NULL ? problem
-                                                      : "out of memory");
+        return reg_config_malformed(r);
     }
 
     r->line = r->event->start_mark.line + 1;

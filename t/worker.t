@@ -51,6 +51,13 @@ sub issuer {
 for my $case (
     ['bad YAML', "version: 0.1\nstorage: [\n", qr/other\.yml:\d+/],
     ['a tab',    "version: 0.1\n\tx: y\n",     qr/other\.yml:2/],
+    ['a tab below a key',    "${good}log:\n\tlevel: info\n",
+        qr/other\.yml:6: .*a tab\?/],
+    ['a wrong indentation',  "$good  delete:\n     enabled: true\n   x: y\n",
+        qr/other\.yml:7: .*indentation\?/],
+    ['a star without quotes',
+        "${good}nginx_registry:\n  access:\n    rules: [{who: *}]\n",
+        qr/other\.yml:7: .*needs quotes/],
     ['a list where a map is', "version: 0.1\nstorage:\n  - a\n",
         qr/other\.yml:[23].*storage/],
     ['a word for a number',  "${good}nginx_registry:\n  threads: many\n",
