@@ -1,8 +1,9 @@
 /*
  * ctl_command: what every command of registryctl keeps to.
  *
- * A command takes its own argc and argv (argv[0] is its name), writes its
- * result to stdout and everything else to stderr, and returns one of these.
+ * A command takes its own argc and argv (argv[0] is "registryctl NAME"),
+ * writes its result to stdout and everything else to stderr, and returns one
+ * of these.
  */
 
 #ifndef CTL_COMMAND_H

@@ -19,13 +19,14 @@ typedef struct {
 
 
 static const char  ctl_policy_help[] =
-    "Usage: registryctl policy test --config FILE [--json] USER REPOSITORY"
-    " [ACTION...]\n"
+    "Usage: registryctl policy test --config FILE [--json]\n"
+    "                               USER REPOSITORY [ACTION...]\n"
     "\n"
     "What nginx_registry.access of a configuration gives to USER, and which\n"
     "line gave it. USER is the name of an account, or anonymous; ACTION is\n"
     "pull, push, delete, catalog or admin. Exit status 1 if an ACTION is\n"
-    "denied.\n"
+    "denied. What a robot was given besides is said by registryctl robot"
+    " list.\n"
     "\n"
     "  --config FILE  the worker's config.yml\n"
     "  --json         one object for each action\n";

@@ -40,12 +40,13 @@ typedef struct {
 
 static const char  ctl_purge_uploads_help[] =
     "Usage: registryctl purge-uploads [--config FILE | --root DIR]\n"
-    "                                 [--older-than TIME] [--dry-run] [--json]"
-    " [NAME...]\n\n"
+    "                                 [--older-than TIME] [--dry-run]"
+    " [--json]\n"
+    "                                 [NAME...]\n\n"
     "Removes the uploads of the repositories NAME, or of all, that nobody goes"
-    " on with,\nand frees their space. An upload's age counts from the last"
-    " byte that arrived; one\nthat is being written to is left alone. The"
-    " registry may go on serving: it does the\nsame by itself, as"
+    " on\nwith, and frees their space. An upload's age counts from the last"
+    " byte that\narrived; one that is being written to is left alone. The"
+    " registry may go on\nserving: it does the same by itself, as"
     " storage.maintenance.uploadpurging says.\n\n"
     "  --config FILE      the worker's config.yml, for the place of the tree\n"
     "  --root DIR         the tree itself\n"

@@ -27,9 +27,9 @@ static const struct {
 } main_commands[] = {
 
     { "auth", ctl_auth,
-      "make nginx and the worker forget what they decided about access" },
+      "make nginx and the worker forget what they decided" },
     { "cache", ctl_cache,
-      "what Redis remembers of tags: count it, compare it, make it void" },
+      "what Redis remembers of tags: count, compare, make it void" },
     { "keys", ctl_keys,
       "the keys that our token server signs with" },
     { "policy", ctl_policy,
@@ -65,6 +65,7 @@ main_help(FILE *out)
 int
 main(int argc, char **argv)
 {
+    char         title[64];                      /* for getopt's messages */
     const char  *name = argc > 1 ? argv[1] : "";
 
     if (strcmp(name, "--help") == 0) {
@@ -79,6 +80,8 @@ main(int argc, char **argv)
 
     for (size_t i = 0; i < MAIN_COMMANDS; i++) {
         if (strcmp(name, main_commands[i].name) == 0) {
+            (void) snprintf(title, sizeof(title), "registryctl %s", name);
+            argv[1] = title;
             return (int) main_commands[i].run(argc - 1, argv + 1);
         }
     }
