@@ -28,9 +28,13 @@ sub start {
     unlink $out;
     my $pid = fork() // die "fork: $!";
     if ($pid == 0) {
+        my %preload = $ENV{REGISTRY_PRELOAD} ? (
+            LD_PRELOAD   => $ENV{REGISTRY_PRELOAD},
+            ASAN_OPTIONS => 'detect_leaks=0') : ();
         delete $ENV{$_} for grep { /^REGISTRY_/ } keys %ENV;
         local %ENV = (%ENV, %program, ROOT => "$dir/root",
-            RUNDIR => "$dir/run", CONFIG => '', REDIS => '', OPEN => '', %env);
+            RUNDIR => "$dir/run", CONFIG => '', REDIS => '', OPEN => '',
+            %preload, %env);
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>', $out;
         open STDERR, '>&', \*STDOUT;
