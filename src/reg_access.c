@@ -104,7 +104,10 @@ reg_access_describe(const reg_config_t *config, reg_buf_t *out)
                                 " gives to anonymous");
 
     } else {
-        reg_buf_puts(out, any ? "; every account may pull, push and delete"
+        reg_buf_puts(out, any && config->htpasswd_path[0] == '\0'
+                          ? ", which say what may be done"
+                          : any
+                          ? "; every account may pull, push and delete"
                               : "open: everybody may pull, push and delete");
     }
 }

@@ -13,6 +13,7 @@
 #define REG_JWK_TEXT_MAX     (16 * 1024)
 #define REG_JWK_LIBTRUST     30          /* bytes of the hash that count */
 #define REG_JWK_SECRET_MIN   32          /* bytes of an HMAC key */
+#define REG_JWK_KID          8           /* of a key of ours */
 
 
 struct reg_jwk_s {
@@ -71,6 +72,16 @@ reg_jwk_string(const reg_jwk_t *key, const char *name)
     const char  *s = json_string_value(json_object_get(key->json, name));
 
     return s != NULL ? s : "";
+}
+
+
+/* By which name its tokens call it. */
+static const char *
+reg_jwk_kid(const reg_jwk_t *key)
+{
+    const char  *kid = reg_jwk_string(key, "kid");
+
+    return kid[0] != '\0' ? kid : key->thumbprint;
 }
 
 
@@ -289,6 +300,7 @@ reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err)
         [REG_JWK_RS256] = "RS256",
     };
 
+    reg_jwk_t   *key;
     jose_cfg_t  *cfg = reg_jwk_cfg();
     json_t      *json = json_pack("{s:s}", "alg", algs[kind]);
 
@@ -298,8 +310,19 @@ reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err)
     }
 
     jose_cfg_decref(cfg);
+    key = reg_jwk_take(json, err);
 
-    return reg_jwk_take(json, err);
+    if (key != NULL
+        && json_object_set_new(key->json, "kid",
+                               json_stringn(key->thumbprint, REG_JWK_KID))
+           == -1)
+    {
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        reg_jwk_free(key);
+        return NULL;
+    }
+
+    return key;
 }
 
 
@@ -403,10 +426,9 @@ reg_jwk_sign(const reg_jwk_t *key, reg_str_t payload, reg_buf_t *out,
     jose_cfg_t  *cfg = reg_jwk_cfg();
     json_t      *text = jose_b64_enc(payload.data, payload.len);
     json_t      *jws = json_pack("{s:O}", "payload", text);
-    json_t      *sig = json_pack("{s:{s:s, s:s, s:s}}", "protected",
-                                 "typ", "JWT",
+    json_t      *sig = json_pack("{s:{s:s, s:s}}", "protected",
                                  "alg", reg_jwk_string(key, "alg"),
-                                 "kid", key->thumbprint);
+                                 "kid", reg_jwk_kid(key));
 
     if (cfg != NULL && jws != NULL && sig != NULL
         && jose_jws_sig(cfg, jws, sig, key->json))
@@ -459,7 +481,8 @@ reg_jwk_format_public(const reg_jwk_t *key, reg_buf_t *out, reg_error_t *err)
     json_t      *copy = json_deep_copy(key->json);
 
     if (cfg != NULL && copy != NULL && jose_jwk_pub(cfg, copy)
-        && json_object_set_new(copy, "kid", json_string(key->thumbprint)) == 0
+        && json_object_set_new(copy, "kid", json_string(reg_jwk_kid(key)))
+           == 0
         && json_object_set_new(copy, "use", json_string("sig")) == 0)
     {
         rc = reg_jwk_dump(copy, out, err);

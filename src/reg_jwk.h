@@ -46,7 +46,7 @@ reg_jwk_t *reg_jwk_parse(reg_str_t json, reg_error_t *err);
 /* The public key of a certificate, DER. */
 reg_jwk_t *reg_jwk_certificate(reg_str_t der, reg_error_t *err);
 
-/* A new private key. */
+/* A new private key, with a short kid: it is in every token. */
 reg_jwk_t *reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err);
 
 void reg_jwk_free(reg_jwk_t *key);                       /* NULL is allowed */
@@ -68,7 +68,7 @@ bool reg_jwk_allows(const reg_jwk_t *key, reg_str_t alg);
 /* Whether it has made this one. */
 bool reg_jwk_verify(const reg_jwk_t *key, const reg_jws_t *jws);
 
-/* Appends a token, with the thumbprint as kid. */
+/* Appends a token, with its own kid, or else its thumbprint, as kid. */
 int reg_jwk_sign(const reg_jwk_t *key, reg_str_t payload, reg_buf_t *out,
     reg_error_t *err);
 

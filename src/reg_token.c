@@ -1,8 +1,5 @@
 #include "reg_token.h"
 
-#include <errno.h>
-#include <sys/random.h>
-
 #include <jansson.h>
 
 
@@ -232,7 +229,6 @@ reg_claims_times(reg_claims_t *claims, const json_t *json, time_t now,
                                  " right?");
     }
 
-    claims->issued = (time_t) issued;
     claims->expires = (time_t) expires + REG_TOKEN_LEEWAY;
 
     return 0;
@@ -386,24 +382,6 @@ reg_claims_access_json(const reg_grants_t *grants)
 }
 
 
-/* 64 random bits, so that no two tokens are the same. */
-static int
-reg_claims_number(char out[17], reg_error_t *err)
-{
-    unsigned char  bytes[8];
-
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t) sizeof(bytes)) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "getrandom", "");
-    }
-
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        (void) snprintf(out + 2 * i, 3, "%02x", bytes[i]);       /* fits */
-    }
-
-    return 0;
-}
-
-
 static int
 reg_claims_extend(json_t *json, const reg_claims_t *claims)
 {
@@ -432,17 +410,13 @@ int
 reg_claims_format(const reg_claims_t *claims, const reg_token_expect_t *expect,
     reg_buf_t *out, reg_error_t *err)
 {
-    char     number[17], *text = NULL;
+    char    *text = NULL;
     json_t  *json;
 
-    if (reg_claims_number(number, err) == -1) {
-        return -1;
-    }
-
-    json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o}",
+    /* no more than is looked at: each byte costs with every request */
+    json = json_pack("{s:s, s:s, s:I, s:o}",
                      "iss", expect->issuer, "aud", expect->service,
                      "exp", (json_int_t) claims->expires,
-                     "iat", (json_int_t) expect->now, "jti", number,
                      "access", reg_claims_access_json(&claims->grants));
 
     if (json != NULL && reg_claims_extend(json, claims) == 0) {

@@ -31,7 +31,7 @@
 #define REG_TOKEN_LEEWAY  60             /* seconds */
 
 /* bytes of a print that a token has: each costs with every request */
-#define REG_TOKEN_PRINT   16
+#define REG_TOKEN_PRINT   8
 
 typedef struct {
     const char  *issuer;
@@ -41,7 +41,6 @@ typedef struct {
 
 typedef struct {
     char               subject[REG_USER_MAX + 1];        /* "": nobody */
-    time_t             issued;
     time_t             expires;
     reg_grants_t       grants;                           /* owned */
     reg_protections_t  protections;                      /* owned */
@@ -57,8 +56,7 @@ typedef struct {
 int reg_claims_parse(reg_claims_t *claims, reg_str_t payload,
     const reg_token_expect_t *expect, reg_error_t *err);
 
-/* Appends a payload; issuer and service are those of expect, iat is its
- * now. */
+/* Appends a payload; issuer and service are those of expect. */
 int reg_claims_format(const reg_claims_t *claims,
     const reg_token_expect_t *expect, reg_buf_t *out, reg_error_t *err);
 

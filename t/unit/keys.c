@@ -181,7 +181,8 @@ after_a_rotation_old_tokens_are_good_until_the_key_goes(void **state)
     assert_int_equal(count(), 2);
     new = sign();
     assert_int_equal(reg_jws_parse(&jws, reg_buf_str(&new), &err), 0);
-    assert_string_equal(jws.kid, id);
+    assert_int_equal(strlen(jws.kid), 8);       /* a short name of it */
+    assert_memory_equal(jws.kid, id, 8);
     reg_jws_free(&jws);
     assert_true(is_good(&old));
     assert_true(is_good(&new));
