@@ -369,7 +369,11 @@ reg_policy_allow(const reg_policy_t *policy, const reg_identity_t *identity,
     const reg_name_t *name, reg_policy_reason_t *reasons)
 {
     reg_actions_t  allowed = 0, given;
-    reg_str_t      user = reg_str_from(identity->name);
+
+    /* ${user} is an account of ours: whom another issuer calls by the same name
+     * may be anybody */
+    reg_str_t      user = identity->who == REG_WHO_USER
+                          ? reg_str_from(identity->name) : REG_STR_NULL;
 
     if (reasons != NULL) {
         memset(reasons, 0, REG_POLICY_ACTIONS * sizeof(*reasons));

@@ -26,7 +26,7 @@
  *
  * Robots, and bearers of another issuer's tokens, have what they were given
  * with their credentials; of the policy only what is everybody's holds for
- * them.
+ * them, and a pattern with ${user} fits none of them.
  *
  *     reg_policy_t  *policy = reg_policy_create();
  *
