@@ -17,10 +17,12 @@
 
 struct reg_reread_s {
     pthread_mutex_t           lock;
+    pthread_cond_t            idle;      /* busy has become false */
     const reg_reread_kind_t  *kind;
     char                     *path;
     reg_reading_t            *reading;
     bool                      busy;      /* somebody reads it again */
+    uint64_t                  begun;     /* readings */
     int                       sys;       /* of the last look: errno, or 0 */
     struct stat               seen;      /* when that was 0 */
     struct timespec           when;      /* seen was read */
@@ -195,10 +197,39 @@ reg_reread_settled(const reg_reread_t *file)
 static bool
 reg_reread_is_due(const reg_reread_t *file, int sys, const struct stat *st)
 {
-    return !file->busy
-           && (sys != file->sys
-               || (sys == 0 && (!reg_reread_same(st, &file->seen)
-                                || !reg_reread_settled(file))));
+    return sys != file->sys
+           || (sys == 0 && (!reg_reread_same(st, &file->seen)
+                            || !reg_reread_settled(file)));
+}
+
+
+/* Whether the caller is to read the file, which looked so when it came.  Who
+ * finds somebody reading waits: what is decided by the old content now could be
+ * remembered as if it was by the new one.  A reading that has begun since is as
+ * good as one's own. */
+static bool
+reg_reread_claim(reg_reread_t *file, int sys, const struct stat *st)
+{
+    bool      due;
+    uint64_t  begun;
+
+    (void) pthread_mutex_lock(&file->lock);      /* fails for misuse only */
+    begun = file->begun;
+
+    while (file->busy) {
+        (void) pthread_cond_wait(&file->idle, &file->lock);
+    }
+
+    due = file->begun == begun && reg_reread_is_due(file, sys, st);
+
+    if (due) {
+        file->busy = true;
+        file->begun++;
+    }
+
+    (void) pthread_mutex_unlock(&file->lock);
+
+    return due;
 }
 
 
@@ -245,15 +276,9 @@ reg_reread_look(reg_reread_t *file)
     struct stat        st;
     reg_reread_try_t   t;
     reg_reading_t     *old = NULL;
-    bool               due;
     int                sys = stat(file->path, &st) == -1 ? errno : 0;
 
-    (void) pthread_mutex_lock(&file->lock);      /* fails for misuse only */
-    due = reg_reread_is_due(file, sys, &st);
-    file->busy |= due;
-    (void) pthread_mutex_unlock(&file->lock);
-
-    if (!due) {
+    if (!reg_reread_claim(file, sys, &st)) {
         return;
     }
 
@@ -271,6 +296,7 @@ reg_reread_look(reg_reread_t *file)
     file->seen = t.st;
     file->when = t.when;
     file->busy = false;
+    (void) pthread_cond_broadcast(&file->idle);
     (void) pthread_mutex_unlock(&file->lock);
 
     reg_reread_discard(file->kind, old);
@@ -299,6 +325,7 @@ reg_reread_open(reg_reread_t **out, const char *path,
         return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "open", path);
     }
 
+    (void) pthread_cond_init(&file->idle, NULL);     /* cannot fail */
     file->kind = kind;
     file->age = 1;
     reg_reread_try(file, &t, kind->optional);
@@ -330,6 +357,7 @@ reg_reread_close(reg_reread_t *file)
 
     reg_reread_discard(file->kind, file->reading);
     reg_buf_free(&file->says);
+    (void) pthread_cond_destroy(&file->idle);
     (void) pthread_mutex_destroy(&file->lock);
     free(file->path);
     free(file);

@@ -24,8 +24,8 @@
  * old content stays, and a message says so once.
  *
  * Safe to call from all threads: one that finds the file changed reads it, the
- * others go on with the old content until it has.  What was held stays as it
- * is until it is released.
+ * others wait until it has: nobody is given what was no longer in the file when
+ * he asked.  What was held stays as it is until it is released.
  *
  * Blocks: disk
  */
