@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -44,6 +45,8 @@ static const struct {
 typedef struct {
     uint64_t  tag;                       /* 0: free */
     int64_t   last;                      /* when count was set */
+    int64_t   tried;                     /* when somebody was let through who
+                                            would have had to wait next */
     int64_t   count;
     int64_t   trusted;                   /* until then; 0: not */
 } reg_throttle_entry_t;
@@ -92,6 +95,19 @@ reg_throttle_address(reg_str_t address, unsigned char bytes[16])
 }
 
 
+/* To a directory Alice is alice: other letters are no new account to guess. */
+static void
+reg_throttle_account(reg_buf_t *text, reg_str_t account)
+{
+    for (size_t i = 0; i < account.len; i++) {
+        char  c = account.data[i];
+
+        c = c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+        reg_buf_put(text, &c, 1);
+    }
+}
+
+
 /* -1 without memory: then nothing is known, and nobody waits. */
 static int
 reg_throttle_find_place(reg_throttle_t *t, reg_throttle_kind_t kind,
@@ -113,7 +129,7 @@ reg_throttle_find_place(reg_throttle_t *t, reg_throttle_kind_t kind,
     reg_buf_putstr(&text, from);
 
     if (kind != REG_THROTTLE_ADDRESS) {
-        reg_buf_putstr(&text, key->account);
+        reg_throttle_account(&text, key->account);
     }
 
     if (reg_buf_ok(&text)
@@ -225,9 +241,22 @@ reg_throttle_take(const reg_throttle_place_t *place, int64_t now)
         }
     }
 
-    *least = (reg_throttle_entry_t) { place->tag, now, 0, 0 };
+    *least = (reg_throttle_entry_t) { .tag = place->tag, .last = now };
 
     return least;
+}
+
+
+/* Failures that are not free, of what is left of them; a part of one is one. */
+static int64_t
+reg_throttle_over(const reg_throttle_place_t *place,
+    const reg_throttle_entry_t *e, int max_free, int64_t now)
+{
+    int64_t  count = reg_throttle_count(e,
+                                        reg_throttle_kinds[place->kind].fall,
+                                        now);
+
+    return (count + REG_THROTTLE_ONE - 1) / REG_THROTTLE_ONE - max_free;
 }
 
 
@@ -235,14 +264,15 @@ static int64_t
 reg_throttle_left(const reg_throttle_place_t *place, int max_free, int64_t now)
 {
     const reg_throttle_entry_t  *e = reg_throttle_entry(place);
-    int64_t                      longest, wait, over;
+    int64_t                      longest, wait, over, since;
 
     if (e == NULL) {
         return 0;
     }
 
     longest = reg_throttle_kinds[place->kind].longest;
-    over = e->count / REG_THROTTLE_ONE - max_free;
+    over = e->tried > e->last ? reg_throttle_over(place, e, max_free, e->tried)
+                              : e->count / REG_THROTTLE_ONE - max_free;
 
     if (over < 0) {
         return 0;
@@ -251,9 +281,23 @@ reg_throttle_left(const reg_throttle_place_t *place, int max_free, int64_t now)
     wait = over < 16 ? INT64_C(1000) << over : longest;
     wait = wait < longest ? wait : longest;
 
+    since = e->last > e->tried ? e->last : e->tried;
+
     /* a clock that went back must not make it longer */
-    return now < e->last ? wait
-           : e->last + wait > now ? e->last + wait - now : 0;
+    return now < since ? wait : since + wait > now ? since + wait - now : 0;
+}
+
+
+/* Who was to wait and has done so has one try: those that come before it has
+ * ended wait on. */
+static void
+reg_throttle_claim(const reg_throttle_place_t *place, int max_free, int64_t now)
+{
+    reg_throttle_entry_t  *e = reg_throttle_entry(place);
+
+    if (e != NULL && reg_throttle_over(place, e, max_free, now) >= 0) {
+        e->tried = now;
+    }
 }
 
 
@@ -312,7 +356,7 @@ int64_t
 reg_throttle_wait(reg_throttle_t *t, const reg_throttle_key_t *key,
     int64_t now)
 {
-    int                          max_free;
+    int                          max_free, address_free = INT_MAX;
     int64_t                      wait, other;
     reg_throttle_place_t         places[REG_THROTTLE_KINDS];
     const reg_throttle_entry_t  *pair, *account;
@@ -339,10 +383,15 @@ reg_throttle_wait(reg_throttle_t *t, const reg_throttle_key_t *key,
     wait = reg_throttle_left(&places[REG_THROTTLE_PAIR], max_free, now);
 
     if (pair == NULL || pair->trusted <= now) {
-        max_free = reg_throttle_kinds[REG_THROTTLE_ADDRESS].free;
-        other = reg_throttle_left(&places[REG_THROTTLE_ADDRESS], max_free,
+        address_free = reg_throttle_kinds[REG_THROTTLE_ADDRESS].free;
+        other = reg_throttle_left(&places[REG_THROTTLE_ADDRESS], address_free,
                                   now);
         wait = wait > other ? wait : other;
+    }
+
+    if (wait == 0) {
+        reg_throttle_claim(&places[REG_THROTTLE_PAIR], max_free, now);
+        reg_throttle_claim(&places[REG_THROTTLE_ADDRESS], address_free, now);
     }
 
     (void) pthread_mutex_unlock(&t->lock);
@@ -394,6 +443,7 @@ reg_throttle_passed(reg_throttle_t *t, const reg_throttle_key_t *key,
     reg_throttle_lock(t);
     e = reg_throttle_take(&place, now);
     e->count = 0;
+    e->tried = 0;
     e->last = now;
     e->trusted = now + REG_THROTTLE_TRUST;
     (void) pthread_mutex_unlock(&t->lock);

@@ -26,8 +26,13 @@
  * accounts.  A guesser has 5 tries and then about one a minute for an account
  * and an address, about six a minute for all accounts from one address.
  *
- * Tries that run at the same time all count only when they end: there can be as
- * many as there are threads of workers.
+ * A try counts when it ends, so of the free ones as many can run at the same
+ * time as there are threads of workers.  When there is a wait, whoever is let
+ * through has claimed the try: others wait until it has ended well, or for as
+ * long as before.
+ *
+ * Accounts are the same in any case of ASCII letters, as most directories take
+ * them.
  *
  * An address is that of a client, as text; of IPv6 its first 64 bits count,
  * which is what one client has.  What is kept is a keyed hash, with a key that
@@ -57,7 +62,7 @@ typedef struct {
 reg_throttle_t *reg_throttle_create(reg_error_t *err);
 void reg_throttle_free(reg_throttle_t *t);               /* NULL is allowed */
 
-/* Milliseconds to wait; 0: go on. */
+/* Milliseconds to wait; 0: go on, and say how it ended. */
 int64_t reg_throttle_wait(reg_throttle_t *t, const reg_throttle_key_t *key,
     int64_t now);
 

@@ -150,6 +150,60 @@ a_login_ends_the_wait_and_time_does(void **state)
 }
 
 
+/* Nobody gets more tries by making them all at once. */
+static void
+one_try_at_a_time_after_the_free_ones(void **state)
+{
+    (void) state;
+
+    for (int i = 0; i < 5; i++) {
+        failed("alice", "192.0.2.1", 0);
+    }
+
+    assert_int_equal(wait_for("alice", "192.0.2.1", 1000), 0);
+    assert_int_equal(wait_for("alice", "192.0.2.1", 1000), 1000);
+    assert_int_equal(wait_for("alice", "192.0.2.1", 1300), 700);
+    passed("alice", "192.0.2.1", 1300);
+    assert_int_equal(wait_for("alice", "192.0.2.1", 1300), 0);
+    assert_int_equal(wait_for("alice", "192.0.2.1", 1300), 0);
+
+    /* nor by trying many accounts from one address */
+    for (int i = 0; i < 30; i++) {
+        char  account[16];
+
+        (void) snprintf(account, sizeof(account), "u%d", i);
+        failed(account, "192.0.2.2", 0);
+    }
+
+    assert_int_equal(wait_for("v1", "192.0.2.2", 1000), 0);
+    assert_int_equal(wait_for("v2", "192.0.2.2", 1000), 1000);
+
+    /* who never ended holds nobody up for good */
+    assert_int_equal(wait_for("v2", "192.0.2.2", 2000), 0);
+
+    /* and what has fallen is over: many come in at once */
+    assert_int_equal(wait_for("v1", "192.0.2.2", 60000), 0);
+    assert_int_equal(wait_for("v2", "192.0.2.2", 60000), 0);
+}
+
+
+/* Most directories take Alice for alice. */
+static void
+another_case_is_no_other_account(void **state)
+{
+    (void) state;
+
+    failed("alice", "192.0.2.1", 0);
+    failed("Alice", "192.0.2.1", 0);
+    failed("ALICE", "192.0.2.1", 0);
+    failed("aLICE", "192.0.2.1", 0);
+    failed("alicE", "192.0.2.1", 0);
+
+    assert_int_equal(wait_for("AlIcE", "192.0.2.1", 0), 1000);
+    assert_int_equal(wait_for("alicf", "192.0.2.1", 0), 0);
+}
+
+
 static void
 guessing_is_slow(void **state)
 {
@@ -364,6 +418,8 @@ main(void)
     const struct CMUnitTest  tests[] = {
         TEST(waits_grow_from_the_sixth_failure_on),
         TEST(a_login_ends_the_wait_and_time_does),
+        TEST(one_try_at_a_time_after_the_free_ones),
+        TEST(another_case_is_no_other_account),
         TEST(guessing_is_slow),
         TEST(nobody_is_locked_out_from_elsewhere),
         TEST(neighbours_at_one_address_do_not_lock_out_who_has_been_here),
