@@ -300,7 +300,7 @@ ctl_robot_make_state(const reg_config_t *config, reg_error_t *err)
 
     if (geteuid() == 0
         && (stat(config->root, &st) == -1
-            || chown(config->state, st.st_uid, st.st_gid) == -1))
+            || lchown(config->state, st.st_uid, st.st_gid) == -1))
     {
         return reg_error_sys(err, errno, REG_UNKNOWN, "give away",
                              config->state);

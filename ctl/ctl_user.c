@@ -75,7 +75,7 @@ ctl_user_give(const ctl_user_options_t *o)
 
     if (ctl_store_config(&config, o->config, NULL, &err) == 0
         && stat(config.root, &st) == 0
-        && chown(o->file, (uid_t) -1, st.st_gid) == -1)
+        && lchown(o->file, (uid_t) -1, st.st_gid) == -1)
     {
         perror("registryctl: the worker may be unable to read the new file");
     }
