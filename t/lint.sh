@@ -4,6 +4,10 @@
 
 set -eu
 
+# columns are characters, not bytes, wherever this runs
+LC_ALL=C.UTF-8
+export LC_ALL
+
 cc=$1
 std=$2
 bad=0
