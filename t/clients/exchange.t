@@ -37,7 +37,7 @@ is_deeply($heir->everything, $written,
 
 # A tree that we wrote, and the two of them on it from here on.
 
-my $registry = Test::Registry->new;
+my $registry = Test::Registry->new(worker => { catalog_refresh => '1s' });
 my $ours     = client_of($registry);
 fill($ours);
 
@@ -207,6 +207,8 @@ sub agree {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
+    ok(wait_until(10, sub { "@{[ $ours->catalog ]}" eq
+        "@{[ $theirs->catalog ]}" }), "$title: repositories");
     is_deeply($ours->everything, $theirs->everything, "$title: tags");
     is_deeply([$ours->faults_everywhere, $theirs->faults_everywhere], [],
         "$title: every digest");
