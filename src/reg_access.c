@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "reg_epoch.h"
+#include "reg_hash.h"
 #include "reg_keys.h"
 #include "reg_memory.h"
 #include "reg_robots.h"
@@ -307,14 +308,7 @@ reg_access_age(reg_access_t *a)
         a->trust != NULL ? reg_trust_age(a->trust) : 0,
     };
 
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
-        h = (h ^ ages[i]) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-
-    return h;
+    return reg_hash_words(ages, sizeof(ages) / sizeof(ages[0]));
 }
 
 

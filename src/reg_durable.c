@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "reg_hash.h"
 #include "reg_sync.h"
 
 
@@ -50,7 +51,6 @@ static uint64_t
 reg_durable_identity(int fd)
 {
     struct statx  sx;
-    uint64_t      h = 0xcbf29ce484222325u;
 
     if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &sx) == -1
         || (sx.stx_mask & STATX_BTIME) == 0)
@@ -63,12 +63,7 @@ reg_durable_identity(int fd)
         (uint64_t) sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec
     };
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-
-    return h | 1;
+    return reg_hash_words(words, sizeof(words) / sizeof(words[0])) | 1;
 }
 
 

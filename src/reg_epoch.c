@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "reg_durable.h"
+#include "reg_hash.h"
 
 
 int
@@ -38,7 +39,6 @@ reg_epoch_bump(reg_store_t *store, reg_error_t *err)
 uint64_t
 reg_epoch_look(const reg_store_t *store)
 {
-    uint64_t     h = 0xcbf29ce484222325u;
     reg_path_t   path;
     struct stat  st;
 
@@ -53,10 +53,5 @@ reg_epoch_look(const reg_store_t *store)
         (uint64_t) st.st_ctim.tv_sec, (uint64_t) st.st_ctim.tv_nsec
     };
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-
-    return h | 1;
+    return reg_hash_words(words, sizeof(words) / sizeof(words[0])) | 1;
 }

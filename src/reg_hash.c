@@ -55,6 +55,20 @@ reg_hash_digest(const reg_hash_t *h, reg_digest_t *d)
 }
 
 
+uint64_t
+reg_hash_words(const uint64_t *words, size_t n)
+{
+    uint64_t  h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+
+    return h;
+}
+
+
 int64_t
 reg_hash_length(const reg_hash_t *h)
 {

@@ -43,6 +43,10 @@ void reg_hash_update(reg_hash_t *h, const void *data, size_t len);
 void reg_hash_binary(const reg_hash_t *h, unsigned char *out);
 void reg_hash_digest(const reg_hash_t *h, reg_digest_t *d);
 
+/* A number for n words that tells them apart, for what nobody tries to forge:
+ * the times and inodes of files. */
+uint64_t reg_hash_words(const uint64_t *words, size_t n);
+
 /* Bytes hashed so far. */
 int64_t reg_hash_length(const reg_hash_t *h);
 
