@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "fcgi_metrics.h"
 #include "reg_address.h"
 #include "reg_query.h"
 
@@ -425,6 +426,7 @@ fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
 
         r->login = verdict.login;
         r->until = verdict.until;
+        fcgi_metrics_access(service, r, &verdict);
         fcgi_access_complain(service);
 
         if (verdict.result == REG_ACCESS_ALLOWED) {

@@ -25,7 +25,7 @@ struct fcgi_chore_s {
 };
 
 
-static int64_t
+int64_t
 fcgi_chore_ns(clockid_t clock)
 {
     struct timespec  now;

@@ -47,7 +47,8 @@ bool fcgi_chore_pace(fcgi_chore_t *chore);
 /* Ends the thread, within a step of its work.  NULL is allowed. */
 void fcgi_chore_stop(fcgi_chore_t *chore);
 
-/* Seconds of a clock. */
+/* Seconds and nanoseconds of a clock. */
 int64_t fcgi_chore_now(clockid_t clock);
+int64_t fcgi_chore_ns(clockid_t clock);
 
 #endif

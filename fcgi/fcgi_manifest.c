@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include "fcgi_metrics.h"
 #include "reg_blob.h"
 #include "reg_hash.h"
 #include "reg_manifest.h"
@@ -120,6 +121,9 @@ fcgi_manifest_fetch(const fcgi_service_t *service, const reg_name_t *name,
     int64_t  size;
 
     *entry = fcgi_cache_get(service->cache, digest);
+
+    reg_metrics_add(service->metrics, FCGI_METRICS_MANIFEST_CACHE,
+                    *entry != NULL ? FCGI_METRICS_HIT : FCGI_METRICS_MISS, 1);
 
     if (*entry != NULL) {
         return 0;
@@ -696,6 +700,8 @@ fcgi_manifest_put(const fcgi_service_t *service, fcgi_request_t *r,
     }
 
     if (fcgi_request_body(r, REG_MANIFEST_MAX, &body, err) == 0) {
+        reg_metrics_add(service->metrics, FCGI_METRICS_MANIFEST_BYTES,
+                        FCGI_METRICS_IN, (int64_t) body.len);
         rc = fcgi_manifest_store(service, r, reply, reg_buf_str(&body), err);
     }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fcgi_listen.h"
+#include "fcgi_metrics.h"
 #include "fcgi_worker.h"
 
 
@@ -30,6 +31,7 @@ typedef struct {
     void                 *ctx;
     fcgi_listen_t         listen;
     reg_throttle_t       *throttle;      /* shared by all workers */
+    reg_metrics_t        *metrics;       /* the same; a row for each child */
     sigset_t              signals;
     int                   generation;
     bool                  stopping;
@@ -55,7 +57,7 @@ fcgi_master_now(void)
 
 /* In the new process: serves, and does not return. */
 static void
-fcgi_master_child(const fcgi_master_t *m, pid_t master)
+fcgi_master_child(const fcgi_master_t *m, size_t child, pid_t master)
 {
     sigset_t  rest;
 
@@ -71,7 +73,9 @@ fcgi_master_child(const fcgi_master_t *m, pid_t master)
         _exit(1);                                    /* it is gone already */
     }
 
-    exit(fcgi_worker_run(m->config, m->listen.fd, m->log, m->throttle));
+    fcgi_metrics_enter(m->metrics, child, m->config);
+    exit(fcgi_worker_run(m->config, m->listen.fd, m->log, m->throttle,
+                         m->metrics));
 }
 
 
@@ -119,7 +123,7 @@ fcgi_master_fork(fcgi_master_t *m, fcgi_child_t *child)
     }
 
     if (pid == 0) {
-        fcgi_master_child(m, master);
+        fcgi_master_child(m, (size_t) (child - m->children), master);
     }
 
     *child = (fcgi_child_t) { pid, m->generation, fcgi_master_now() };
@@ -180,6 +184,8 @@ fcgi_master_bury(fcgi_master_t *m, fcgi_child_t *child, int status)
     }
 
     child->pid = 0;
+    reg_metrics_leave(m->metrics, (size_t) (child - m->children));
+    reg_metrics_add(m->metrics, FCGI_METRICS_DEATHS, 0, wanted);
 
     if (wanted && young) {
         fcgi_master_delay(m);
@@ -313,6 +319,15 @@ fcgi_master_loop(fcgi_master_t *m)
 }
 
 
+static void
+fcgi_master_free(fcgi_master_t *m)
+{
+    reg_metrics_free(m->metrics);
+    reg_throttle_free(m->throttle);
+    free(m);
+}
+
+
 int
 fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     fcgi_master_load_pt load, void *ctx)
@@ -339,13 +354,13 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     (void) sigprocmask(SIG_BLOCK, &m->signals, NULL);    /* known signals */
 
     m->throttle = reg_throttle_create(&err);
+    m->metrics = fcgi_metrics_create(FCGI_MASTER_CHILDREN, &err);
 
-    if (m->throttle == NULL
+    if (m->throttle == NULL || m->metrics == NULL
         || fcgi_listen_open(&m->listen, config, &err) == -1)
     {
         fcgi_log(log, REG_LOG_ERROR, "%s", reg_error_message(&err));
-        reg_throttle_free(m->throttle);
-        free(m);
+        fcgi_master_free(m);
         return 1;
     }
 
@@ -358,8 +373,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
 
     fcgi_listen_close(&m->listen);
     fcgi_log(log, REG_LOG_INFO, "stopped");
-    reg_throttle_free(m->throttle);
-    free(m);
+    fcgi_master_free(m);
 
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fcgi_chore.h"
+#include "fcgi_metrics.h"
 #include "reg_durable.h"
 #include "reg_purge.h"
 #include "reg_turn.h"
@@ -48,6 +49,22 @@ fcgi_purge_odd(void *ctx, const char *about, const reg_error_t *err)
 
 
 static void
+fcgi_purge_count(reg_metrics_t *metrics, const reg_purge_count_t *count,
+    bool dry_run)
+{
+    reg_metrics_add(metrics, FCGI_METRICS_PURGES, 0, 1);
+    reg_metrics_add(metrics, FCGI_METRICS_PURGED, FCGI_METRICS_FAILED,
+                    count->failed);
+
+    if (!dry_run) {
+        reg_metrics_add(metrics, FCGI_METRICS_PURGED, FCGI_METRICS_DONE,
+                        count->purged);
+        reg_metrics_add(metrics, FCGI_METRICS_PURGED_BYTES, 0, count->bytes);
+    }
+}
+
+
+static void
 fcgi_purge_uploads(fcgi_purge_t *p, time_t now)
 {
     const reg_config_t  *config = p->service->config;
@@ -63,6 +80,7 @@ fcgi_purge_uploads(fcgi_purge_t *p, time_t now)
         fcgi_purge_odd(p, "repositories", &err);
     }
 
+    fcgi_purge_count(p->service->metrics, &count, config->purge_dryrun);
     fcgi_log(p->service->log,
              count.purged + count.failed > 0 ? REG_LOG_INFO : REG_LOG_DEBUG,
              "purge: %lld of %lld uploads %s, %lld bytes, %lld failed",

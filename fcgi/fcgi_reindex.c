@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fcgi_chore.h"
+#include "fcgi_metrics.h"
 
 
 /* seconds from the start to the first look, at most */
@@ -62,6 +63,21 @@ fcgi_reindex_log(fcgi_reindex_t *reindex, int rc,
 }
 
 
+static void
+fcgi_reindex_count(reg_metrics_t *metrics, int rc, int64_t usec)
+{
+    if (rc == 0) {
+        reg_metrics_set(metrics, FCGI_METRICS_WALK_DURATION, 0, usec);
+    }
+
+    /* 1: another process is at it, or this one ends */
+    if (rc != 1) {
+        reg_metrics_add(metrics, FCGI_METRICS_WALKS,
+                        rc == 0 ? FCGI_METRICS_DONE : FCGI_METRICS_FAILED, 1);
+    }
+}
+
+
 /* Seconds until it is time for a walk; 0: it is. */
 static int64_t
 fcgi_reindex_left(const fcgi_reindex_t *reindex)
@@ -82,7 +98,7 @@ fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
     const reg_catalog_watch_t  watch = { fcgi_reindex_step, reindex };
     reg_catalog_count_t        count = { 0, 0, 0 };
     reg_error_t                err = REG_ERROR_INIT;
-    int64_t                    left = fcgi_reindex_left(reindex);
+    int64_t                    left = fcgi_reindex_left(reindex), begin;
     int                        rc;
 
     if (left > 0) {
@@ -90,7 +106,10 @@ fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
     }
 
     reindex->chore = chore;
+    begin = fcgi_chore_ns(CLOCK_MONOTONIC);
     rc = reg_catalog_check(catalog, &watch, &count, &err);
+    fcgi_reindex_count(reindex->service->metrics, rc,
+                       (fcgi_chore_ns(CLOCK_MONOTONIC) - begin) / 1000);
     fcgi_reindex_log(reindex, rc, &count, &err);
     left = rc == -1 ? reindex->service->config->catalog_refresh
                     : fcgi_reindex_left(reindex);

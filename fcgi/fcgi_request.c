@@ -118,6 +118,7 @@ fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
         *field = REG_STR_NULL;
     }
 
+    r->target.kind = REG_TARGETS;
     r->accepts.len = 0;
     r->accepts.failed = false;
     r->twice = false;

@@ -47,7 +47,8 @@ typedef enum {
 
 typedef struct {
     fcgi_method_t   method;
-    reg_target_t    target;             /* set by fcgi_route */
+    reg_target_t    target;             /* set by fcgi_route; its kind is
+                                           REG_TARGETS if none is known */
 
     reg_str_t       method_text;
     reg_str_t       uri;                /* normalized */

@@ -5,6 +5,7 @@
 #include "fcgi_blob.h"
 #include "fcgi_catalog.h"
 #include "fcgi_manifest.h"
+#include "fcgi_metrics.h"
 #include "fcgi_referrers.h"
 #include "fcgi_tag.h"
 #include "fcgi_token.h"
@@ -204,6 +205,11 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
 {
     reg_error_t          err = REG_ERROR_INIT;
     const fcgi_route_t  *route;
+
+    if (fcgi_metrics_asked(service, r)) {
+        fcgi_metrics_get(service, reply);
+        return;
+    }
 
     if (fcgi_request_root(r, service->root, &err) == -1
         || reg_target_parse(&r->target, r->uri, r->raw, &err) == -1)

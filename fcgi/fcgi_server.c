@@ -15,6 +15,7 @@
 #include <fcgiapp.h>
 
 #include "fcgi_access.h"
+#include "fcgi_metrics.h"
 #include "fcgi_reply.h"
 #include "fcgi_request.h"
 #include "fcgi_route.h"
@@ -106,6 +107,7 @@ static void
 fcgi_server_forget(fcgi_server_t *server)
 {
     (void) atomic_fetch_sub(&server->open, 1);
+    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, -1);
 
     if (!atomic_load(&server->listening)) {
         fcgi_server_admit(server);
@@ -188,7 +190,9 @@ fcgi_server_answer(fcgi_thread_t *t)
     struct timespec      start;
     fcgi_reply_part_t    part;
     fcgi_log_request_t   line;
+    reg_metrics_t       *metrics = t->server->service->metrics;
 
+    reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, 1);
     (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
 
     fcgi_request_read(r, t->fcgx.envp, &t->wire);
@@ -214,6 +218,8 @@ fcgi_server_answer(fcgi_thread_t *t)
         .error = reply->error.code != REG_OK ? &reply->error : NULL,
     };
 
+    fcgi_metrics_request(t->server->service, r, reply, line.usec);
+
     /* a question of nginx's is no request of anybody's */
     if (!fcgi_access_asked(r) || reply->status >= 500) {
         fcgi_log_request(t->server->service->log, &line);
@@ -221,6 +227,7 @@ fcgi_server_answer(fcgi_thread_t *t)
 
     /* an idle thread holds no body */
     fcgi_reply_begin(reply, 200);
+    reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, -1);
 }
 
 
@@ -415,6 +422,8 @@ fcgi_server_accept(fcgi_thread_t *t)
         (void) close(fd);                        /* nothing was promised */
         return;
     }
+
+    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, 1);
 
     if (atomic_fetch_add(&server->open, 1) + 1 >= server->max) {
         /* the rest waits in the listener's queue, or goes to a sibling */

@@ -14,6 +14,7 @@
 #include "reg_access.h"
 #include "reg_catalog.h"
 #include "reg_config.h"
+#include "reg_metrics.h"
 #include "reg_store.h"
 #include "reg_tagcache.h"
 
@@ -29,6 +30,7 @@ typedef struct {
     fcgi_log_t          *log;
     reg_access_t        *access;
     const fcgi_audit_t  *audit;
+    reg_metrics_t       *metrics;   /* fcgi_metrics.h */
     pthread_mutex_t     *gate;      /* one large manifest at a time: parsed,
                                        4 MiB of JSON become tens */
     const char          *root;      /* the tree, by its real path */

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "fcgi_access.h"
+#include "fcgi_metrics.h"
 #include "reg_jws.h"
 #include "reg_query.h"
 
@@ -155,7 +156,13 @@ fcgi_token_issue(const fcgi_service_t *service, fcgi_token_ask_t *ask,
 
     if (rc == -1) {
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        goto out;
     }
+
+    reg_metrics_add(service->metrics, FCGI_METRICS_TOKENS,
+                    FCGI_METRICS_ACCESS_TOKEN, 1);
+    reg_metrics_add(service->metrics, FCGI_METRICS_TOKENS,
+                    FCGI_METRICS_REFRESH_TOKEN, tokens[1].len > 0);
 
 out:
     reg_grants_free(&granted);
@@ -172,6 +179,7 @@ fcgi_token_reply(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_token_ask_t *ask, fcgi_reply_t *reply, reg_error_t *err)
 {
     r->login = ask->verdict.login;
+    fcgi_metrics_access(service, r, &ask->verdict);
 
     if (ask->verdict.result != REG_ACCESS_ALLOWED) {
         fcgi_access_refuse_login(service, r, &ask->verdict, reply);

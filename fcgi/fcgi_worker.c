@@ -4,11 +4,19 @@
 #include <limits.h>
 #include <malloc.h>
 
+#include "fcgi_metrics.h"
 #include "fcgi_purge.h"
 #include "fcgi_reindex.h"
 #include "fcgi_server.h"
 #include "reg_epoch.h"
 #include "reg_lists.h"
+
+
+/* Whom the cache of tags tells. */
+typedef struct {
+    fcgi_log_t     *log;
+    reg_metrics_t  *metrics;
+} fcgi_worker_tags_t;
 
 
 /* glibc's defaults keep an arena of 64 MiB of address space per thread, and
@@ -74,13 +82,33 @@ fcgi_worker_serve(const fcgi_service_t *service, int listener,
 
 
 static void
-fcgi_worker_tags(void *ctx, reg_log_level_t level, const char *message)
+fcgi_worker_line(void *ctx, reg_log_level_t level, const char *message)
 {
-    fcgi_log(ctx, level, "%s", message);
+    const fcgi_worker_tags_t  *tags = ctx;
+
+    fcgi_log(tags->log, level, "%s", message);
 }
 
 
-/* What the tags cost, for who has no metrics. */
+static void
+fcgi_worker_count(void *ctx, reg_tagcache_count_t what)
+{
+    const fcgi_worker_tags_t  *tags = ctx;
+
+    reg_metrics_add(tags->metrics, FCGI_METRICS_TAGS, what, 1);
+}
+
+
+static void
+fcgi_worker_state(void *ctx, bool up, bool follows)
+{
+    const fcgi_worker_tags_t  *tags = ctx;
+
+    fcgi_metrics_redis(tags->metrics, up, follows);
+}
+
+
+/* What the tags cost, for who does not ask for metrics. */
 static void
 fcgi_worker_sum(reg_tagcache_t *tags, fcgi_log_t *log)
 {
@@ -106,7 +134,7 @@ fcgi_worker_sum(reg_tagcache_t *tags, fcgi_log_t *log)
 
 int
 fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
-    reg_throttle_t *throttle)
+    reg_throttle_t *throttle, reg_metrics_t *metrics)
 {
     static reg_store_t  store;               /* large; one a process */
 
@@ -121,7 +149,11 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     fcgi_audit_t     audit = { -1 };
     reg_error_t      err = REG_ERROR_INIT;
 
-    const reg_tagcache_log_t  tags_log = { fcgi_worker_tags, log };
+    fcgi_worker_tags_t        tags_ctx = { log, metrics };
+    const reg_tagcache_log_t  tags_log = {
+        .line = fcgi_worker_line, .count = fcgi_worker_count,
+        .state = fcgi_worker_state, .ctx = &tags_ctx,
+    };
 
     fcgi_worker_memory();
 
@@ -143,7 +175,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         fcgi_service_t  service = {
             .config = config, .store = &store, .catalog = catalog,
             .cache = cache, .tags = tags, .log = log, .access = access,
-            .audit = &audit, .gate = &gate, .root = root,
+            .audit = &audit, .metrics = metrics, .gate = &gate, .root = root,
         };
 
         fcgi_worker_epoch(&store, log);

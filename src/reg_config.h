@@ -67,6 +67,10 @@ typedef struct {
     reg_log_format_t   log_format;             /* log.formatter */
     bool               access_log;             /* not log.accesslog.disabled */
 
+    bool               metrics;                /* http.debug.prometheus.
+                                                  enabled */
+    char               metrics_path[128];      /* .path */
+
     /* nginx_registry: */
     char               socket[REG_CONFIG_TEXT]; /* .socket */
     int64_t            socket_mode;             /* .socket_mode, octal */

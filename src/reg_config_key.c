@@ -201,6 +201,15 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "http.tls.clientcas",
       REFUSED("clients would not be asked for certificates: remove this and"
               " write ssl_client_certificate and ssl_verify_client in nginx") },
+    { "http.debug.prometheus.enabled", REG_CONFIG_BOOL,
+      "metrics are served, by a location of nginx's: see docs/metrics.md",
+      "false", AT(metrics), 0, 0, NULL },
+    { "http.debug.prometheus.path", REG_CONFIG_ABSOLUTE,
+      "where",
+      "/metrics", AT(metrics_path), 0, 127, NULL },
+    { "http.debug.addr",
+      IGNORED("there is no port for it: with http.debug.prometheus.enabled,"
+              " metrics are at its path, by a location of nginx's") },
     { "http.debug", IGNORED("there is no debug server") },
     { "http.headers", IGNORED("write add_header in nginx's location") },
     { "http.headers.X-Content-Type-Options", HARMLESS("always sent") },

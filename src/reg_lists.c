@@ -55,6 +55,7 @@ struct reg_lists_s {
     reg_lists_sys_t     sys;
     uint64_t            asked;          /* who asks gets the next number */
     reg_lists_count_t   count;
+    reg_lists_count_t   taken;          /* of it */
     reg_lists_entry_t  *newest;
     reg_lists_entry_t  *oldest;
     reg_lists_entry_t  *buckets[REG_LISTS_BUCKETS];
@@ -531,5 +532,17 @@ reg_lists_count(reg_lists_t *lists, reg_lists_count_t *count)
     (void) pthread_mutex_lock(&lists->lock);      /* fails for misuse only */
     *count = lists->count;
     count->bytes = (int64_t) lists->used;
+    (void) pthread_mutex_unlock(&lists->lock);
+}
+
+
+void
+reg_lists_take_count(reg_lists_t *lists, reg_lists_count_t *count)
+{
+    (void) pthread_mutex_lock(&lists->lock);      /* fails for misuse only */
+    count->opened = lists->count.opened - lists->taken.opened;
+    count->read = lists->count.read - lists->taken.read;
+    count->bytes = (int64_t) lists->used;
+    lists->taken = lists->count;
     (void) pthread_mutex_unlock(&lists->lock);
 }

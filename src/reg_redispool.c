@@ -663,6 +663,8 @@ reg_redispool_serve(reg_redispool_t *pool)
     bool         up = true, stopping = false;
     reg_error_t  err = REG_ERROR_INIT;
 
+    pool->watch->state(pool->watch->ctx, true, pool->listener != NULL);
+
     while (up && !stopping) {
         if (reg_redispool_beat(pool, &err) == -1) {
             reg_redispool_doubt(pool, reg_error_message(&err));
@@ -673,6 +675,10 @@ reg_redispool_serve(reg_redispool_t *pool)
         reg_redispool_lock(pool);
         up = pool->up;
         reg_redispool_unlock(pool);
+    }
+
+    if (!stopping) {
+        pool->watch->state(pool->watch->ctx, false, false);
     }
 }
 

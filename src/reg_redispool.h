@@ -49,6 +49,9 @@ typedef struct {
     /* a key changed; an empty slice: all may have */
     void       (*changed)(void *ctx, reg_str_t key);
 
+    /* it can be relied on, and tells of changes; or no longer */
+    void       (*state)(void *ctx, bool up, bool tells);
+
     /* once for each change of state */
     void       (*log)(void *ctx, reg_log_level_t level,
                       const char *message);

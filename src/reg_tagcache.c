@@ -114,6 +114,10 @@ reg_tagcache_count(reg_tagcache_t *cache, reg_tagcache_count_t what)
 {
     (void) atomic_fetch_add_explicit(&cache->counts[what], 1,
                                      memory_order_relaxed);
+
+    if (cache->log->count != NULL) {
+        cache->log->count(cache->log->ctx, what);
+    }
 }
 
 
@@ -303,6 +307,17 @@ reg_tagcache_log(void *ctx, reg_log_level_t level, const char *message)
 }
 
 
+static void
+reg_tagcache_state(void *ctx, bool up, bool follows)
+{
+    reg_tagcache_t  *cache = ctx;
+
+    if (cache->log->state != NULL) {
+        cache->log->state(cache->log->ctx, up, follows);
+    }
+}
+
+
 /* ---- open and close ------------------------------------------------------ */
 
 
@@ -323,7 +338,8 @@ reg_tagcache_open(reg_tagcache_t **out, reg_store_t *store,
     cache->log = log;
     cache->watch = (reg_redispool_watch_t) {
         .beat = reg_tagcache_beat, .changed = reg_tagcache_changed,
-        .log = reg_tagcache_log, .prefix = REG_TAGCACHE_WRITES, .ctx = cache,
+        .state = reg_tagcache_state, .log = reg_tagcache_log,
+        .prefix = REG_TAGCACHE_WRITES, .ctx = cache,
     };
 
     reg_tagcache_script(&cache->look, reg_tagcache_look_text);

@@ -83,10 +83,15 @@ typedef struct {
     int64_t  counts[REG_TAGCACHE_COUNTS];
 } reg_tagcache_stats_t;
 
-/* Told once for each change of state; from another thread. */
+/* Told of what happens; from any thread. */
 typedef struct {
+    /* once for each change of state */
     void  (*line)(void *ctx, reg_log_level_t level, const char *message);
     void   *ctx;
+
+    /* both may be NULL */
+    void  (*count)(void *ctx, reg_tagcache_count_t what);
+    void  (*state)(void *ctx, bool up, bool follows);
 } reg_tagcache_log_t;
 
 /* A change of some tags of one repository. */

@@ -71,6 +71,13 @@ sub status {
         ->get($url, { headers => { @header } })->{status};
 }
 
+sub status_from {
+    my ($address, $url) = @_;
+
+    return HTTP::Tiny->new(timeout => 10, local_address => $address)
+        ->get($url)->{status};
+}
+
 
 # ---- the first minute
 
@@ -86,6 +93,7 @@ like(said($out), qr/access   open: everybody may pull, push and delete/,
 like(said($out), qr/docker push 127\.0\.0\.1:$port/, 'and what to try');
 like(said($out), qr/user add alice --file \S+/, 'and how to ask for a login');
 is(status($url), 200, 'it is open');
+is(status("http://127.0.0.1:$port/metrics"), 404, 'and has no metrics');
 my ($second, $again) = start(LISTEN => '127.0.0.1:1');
 waitpid $second, 0;
 like(said($again), qr/another registry runs with RUNDIR/,
@@ -104,10 +112,14 @@ for my $listen ("0.0.0.0:$port", "$port", "[::]:$port") {
     like(said($out), qr/user add alice.*OPEN=yes/s, 'it says what to do');
 }
 
-($pid, $out) = start(LISTEN => "0.0.0.0:$port", OPEN => 'yes');
+($pid, $out) = start(LISTEN => "0.0.0.0:$port", OPEN => 'yes',
+    REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED => 'true');
 ok(wait_until(20, sub { said($out) =~ /Stop with/ }), 'OPEN=yes means it')
     or diag(said($out));
 is(status($url), 200, 'it is open to the world');
+is(status_from($_->[0], "http://127.0.0.1:$port/metrics"), $_->[1],
+    "metrics from $_->[0]: $_->[1]")
+    for ['127.0.0.1', 200], ['127.0.0.2', 403];
 stop($pid);
 
 

@@ -179,6 +179,8 @@ every_key_has_its_default(void **state)
     assert_int_equal(config.purge_age, 168 * 3600);
     assert_int_equal(config.purge_interval, 24 * 3600);
     assert_false(config.purge_dryrun);
+    assert_false(config.metrics);
+    assert_string_equal(config.metrics_path, "/metrics");
 }
 
 
@@ -200,6 +202,11 @@ every_key_is_read(void **state)
                   "  maintenance:\n"
                   "    readonly:\n"
                   "      enabled: true\n"
+                  "http:\n"
+                  "  debug:\n"
+                  "    prometheus:\n"
+                  "      enabled: true\n"
+                  "      path: /numbers\n"
                   "validation:\n"
                   "  disabled: true\n"
                   "catalog:\n"
@@ -219,6 +226,8 @@ every_key_is_read(void **state)
     assert_true(config.delete_enabled);
     assert_true(config.readonly);
     assert_true(config.validation_disabled);
+    assert_true(config.metrics);
+    assert_string_equal(config.metrics_path, "/numbers");
     assert_int_equal(config.catalog_max, 50);
     assert_int_equal(config.log_level, REG_LOG_DEBUG);
     assert_int_equal(config.log_format, REG_LOG_JSON);
@@ -417,6 +426,13 @@ keys_without_meaning_warn_with_a_reason(void **state)
 
     expect_warning("http:\n  prefix: /x/\n", "config.yml:2: http.prefix:"
                    " ignored: the registry is at /v2/ of nginx's server");
+    expect_warning("http:\n  debug:\n    addr: localhost:5001\n",
+                   "config.yml:3: http.debug.addr: ignored: there is no port"
+                   " for it: with http.debug.prometheus.enabled, metrics are"
+                   " at its path, by a location of nginx's");
+    expect_warning("http:\n  debug:\n    pprof: true\n",
+                   "config.yml:3: http.debug.pprof: ignored: there is no debug"
+                   " server");
     expect_warning("loglevel: debug\n",
                    "config.yml:1: loglevel: ignored: deprecated; write"
                    " log.level");

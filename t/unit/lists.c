@@ -377,6 +377,38 @@ only_what_was_asked_for_is_listed(void **state)
 
 
 static void
+what_was_counted_is_taken_once(void **state)
+{
+    reg_lists_count_t  count;
+
+    (void) state;
+
+    make("a");
+    expect("a ");
+    now += GRAIN;
+    expect("a ");
+    expect("a ");
+    reg_lists_take_count(lists, &count);
+    assert_int_equal(count.opened, 3);
+    assert_int_equal(count.read, 2);
+    assert_true(count.bytes > 0);
+
+    expect("a ");
+    reg_lists_take_count(lists, &count);
+    assert_int_equal(count.opened, 1);
+    assert_int_equal(count.read, 0);
+
+    reg_lists_take_count(lists, &count);
+    assert_int_equal(count.opened, 0);
+    assert_true(count.bytes > 0);
+
+    reg_lists_count(lists, &count);
+    assert_int_equal(count.opened, 4);
+    assert_int_equal(count.read, 2);
+}
+
+
+static void
 what_is_kept_stays_within_its_bound(void **state)
 {
     reg_list_t         old, list;
@@ -520,6 +552,7 @@ main(void)
         TEST(another_directory_in_its_place_is_seen),
         TEST(a_directory_that_is_gone_is_unknown),
         TEST(only_what_was_asked_for_is_listed),
+        TEST(what_was_counted_is_taken_once),
         TEST(what_is_kept_stays_within_its_bound),
         TEST(no_thread_misses_what_was_done_before),
     };

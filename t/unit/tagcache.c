@@ -92,7 +92,7 @@ line(void *ctx, reg_log_level_t level, const char *message)
 static void
 without_redis_the_disk_is_asked_each_time(void **state)
 {
-    const reg_tagcache_log_t  log = { line, NULL };
+    const reg_tagcache_log_t  log = { .line = line };
 
     static reg_config_t   config;
     reg_tagcache_t       *cache;
