@@ -5,10 +5,12 @@
 #include <stdio.h>
 
 #include "ctl_store.h"
+#include "ctl_taglist.h"
 #include "reg_fence.h"
 #include "reg_redispool.h"
 #include "reg_tag.h"
 #include "reg_tagcache.h"
+#include "reg_tagset.h"
 
 
 #define CTL_CACHE_MS     5000        /* for one answer: nobody waits for us */
@@ -29,7 +31,10 @@ typedef struct {
     uint64_t               fence;
     reg_buf_t              keys;         /* of one step, each with a line end */
 
+    ctl_taglist_t          list;
+
     int64_t                tags;         /* that workers believe */
+    int64_t                lists;
     int64_t                leases;
     int64_t                writes;
     int64_t                ended;        /* of another fence or server */
@@ -40,7 +45,7 @@ typedef struct {
 
 static const char  ctl_cache_help[] =
     "Usage: registryctl cache COMMAND [--config FILE] [--root DIR] [--json]\n\n"
-    "  stats   how many tags Redis remembers\n"
+    "  stats   how many tags and lists of tags Redis remembers\n"
     "  verify  compares them with the disk and prints what differs; the"
     " registry may go\n"
     "          on serving. What other programs wrote into the tree differs for"
@@ -153,6 +158,38 @@ ctl_cache_value(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
 }
 
 
+/* One list of tags. */
+static int
+ctl_cache_list(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
+{
+    if (ctl_taglist_look(&c->list, key, verify, err) == -1) {
+        return -1;
+    }
+
+    c->lists += c->list.state == CTL_TAGLIST_WHOLE;
+    c->ended += c->list.state == CTL_TAGLIST_VOID;
+    c->leases += c->list.state == CTL_TAGLIST_UNFINISHED;
+    c->odd += c->list.state == CTL_TAGLIST_ODD;
+    c->wrong += c->list.differ;
+
+    return 0;
+}
+
+
+static int
+ctl_cache_entry(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
+{
+    if (reg_str_starts(key, REG_STR(REG_TAGCACHE_WRITES))) {
+        c->writes++;
+        return 0;
+    }
+
+    return reg_str_starts(key, REG_STR(REG_TAGSET_KEYS))
+           ? ctl_cache_list(c, key, verify, err)
+           : ctl_cache_value(c, key, verify, err);
+}
+
+
 static int
 ctl_cache_step(ctl_cache_t *c, uint64_t *cursor, bool verify,
     reg_error_t *err)
@@ -177,10 +214,7 @@ ctl_cache_step(ctl_cache_t *c, uint64_t *cursor, bool verify,
     while (list.len > 0) {
         reg_str_t  key = reg_str_cut(&list, '\n');
 
-        if (reg_str_starts(key, REG_STR(REG_TAGCACHE_WRITES))) {
-            c->writes++;
-
-        } else if (ctl_cache_value(c, key, verify, err) == -1) {
+        if (ctl_cache_entry(c, key, verify, err) == -1) {
             return -1;
         }
     }
@@ -205,6 +239,10 @@ ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
         return -1;
     }
 
+    c->list.store = c->store;
+    c->list.c = c->link.c;
+    c->list.fence = c->fence ^ c->link.server;
+
     do {
         if (ctl_cache_step(c, &cursor, verify, err) == -1) {
             return -1;
@@ -225,15 +263,18 @@ ctl_cache_print(const ctl_cache_t *c, bool json)
     json_t  *sum;
 
     if (!json) {
-        return printf("%s: %lld tags, %lld that are void, %lld being read, %lld"
-                      " being written, %lld that are not ours; %lld differ\n",
-                      c->address, (long long) c->tags, (long long) c->ended,
+        return printf("%s: %lld tags, %lld lists, %lld that are void, %lld"
+                      " being read, %lld being written, %lld that are not ours;"
+                      " %lld differ\n",
+                      c->address, (long long) c->tags, (long long) c->lists,
+                      (long long) c->ended,
                       (long long) c->leases, (long long) c->writes,
                       (long long) c->odd, (long long) c->wrong);
     }
 
-    sum = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
+    sum = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                     "address", c->address, "tags", (json_int_t) c->tags,
+                    "lists", (json_int_t) c->lists,
                     "void", (json_int_t) c->ended,
                     "reading", (json_int_t) c->leases,
                     "writing", (json_int_t) c->writes,
@@ -257,6 +298,7 @@ ctl_cache_look(ctl_cache_t *c, bool verify, bool json, reg_error_t *err)
 
     reg_redis_close(c->link.c);
     reg_buf_free(&c->keys);
+    ctl_taglist_free(&c->list);
 
     return rc == -1 || ctl_cache_print(c, json) < 0 || c->wrong > 0 ? -1 : 0;
 }

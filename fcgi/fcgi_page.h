@@ -4,7 +4,7 @@
  *     fcgi_page_t  page;
  *
  *     fcgi_page_begin(&page, &reply->body, n);
- *     reg_tag_list(…, fcgi_page_item, &page, …)
+ *     reg_catalog_list(…, fcgi_page_item, &page, …)
  *     fcgi_page_end(&page);
  *     if (page.more) … page.last is the last name of this page …
  *
@@ -30,7 +30,7 @@ typedef struct {
 /* Appends "[". */
 void fcgi_page_begin(fcgi_page_t *page, reg_buf_t *out, int64_t max);
 
-/* For reg_tag_list() and reg_catalog_list(). */
+/* For reg_taglist_page_t and reg_catalog_list(). */
 int fcgi_page_item(void *page, reg_str_t name);
 
 /* Appends "]". */

@@ -1,7 +1,7 @@
 #include "fcgi_tag.h"
 
 #include "fcgi_page.h"
-#include "reg_tag.h"
+#include "reg_tagcache.h"
 
 
 int
@@ -12,6 +12,8 @@ fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_page_t  page;
     reg_buf_t    link = REG_BUF_INIT;
     reg_str_t    name = reg_name_str(&r->target.name);
+
+    reg_taglist_page_t  tags = { .item = fcgi_page_item, .ctx = &page };
 
     if (reg_page_parse(&asked, r->query, service->config->tags_max, err)
         == -1)
@@ -25,11 +27,10 @@ fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
     reg_buf_puts(&reply->body, ",\"tags\":");
 
     fcgi_page_begin(&page, &reply->body, asked.n);
+    tags.last = reg_str_from(asked.last);
+    tags.max = asked.n;
 
-    if (reg_tag_list(service->store, &r->target.name,
-                     reg_str_from(asked.last), fcgi_page_item, &page, err)
-        == -1)
-    {
+    if (reg_tagcache_list(service->tags, &r->target.name, &tags, err) == -1) {
         return -1;
     }
 

@@ -124,6 +124,7 @@ typedef struct {
     reg_tags_ask_t     tags_ask;
     int64_t            tags_failures;           /* .breaker.failures */
     int64_t            tags_retry;              /* .breaker.retry */
+    int64_t            tags_list_max;           /* entries; 0: no lists */
 
     bool               auth_asked;              /* there is an auth: it must
                                                    not end in no auth */

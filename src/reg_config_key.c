@@ -289,6 +289,10 @@ static const reg_config_key_t  reg_config_keys[] = {
     { "nginx_registry.tags.ask", REG_CONFIG_ENUM,
       "whether Redis is asked before the disk: where it was faster, or always",
       "auto", AT(tags_ask), 0, 0, reg_config_asks },
+    { "nginx_registry.tags.list_max", REG_CONFIG_INT,
+      "so many tags may a repository have whose sorted list is kept in Redis;"
+      " 0: no lists are",
+      "200000", AT(tags_list_max), 0, 10000000, NULL },
     { "nginx_registry.tags.breaker.failures", REG_CONFIG_INT,
       "so many calls that fail in a row, and Redis is left alone",
       "3", AT(tags_failures), 1, 1000, NULL },

@@ -14,7 +14,7 @@
 
 /* of what has not become a reply yet: a server that lies costs this */
 #define REG_REDIS_PENDING  (1024 * 1024)
-#define REG_REDIS_LIST     65536         /* entries */
+#define REG_REDIS_ENTRIES  65536         /* of a list */
 #define REG_REDIS_CHUNK    16384
 
 #define REG_REDIS_CHANNEL  "__redis__:invalidate"
@@ -54,7 +54,7 @@ reg_redis_array(const redisReadTask *task, int elements)
 {
     const reg_redis_t  *c = task->privdata;
 
-    return elements > REG_REDIS_LIST ? NULL : c->array(task, elements);
+    return elements > REG_REDIS_ENTRIES ? NULL : c->array(task, elements);
 }
 
 
@@ -306,6 +306,52 @@ reg_redis_call(reg_redis_t *c, const reg_redis_command_t *commands, size_t n,
         reg_redis_value(reply, &replies[i]);
         freeReplyObject(reply);
     }
+
+    return 0;
+}
+
+
+/* False if an entry is none. */
+static bool
+reg_redis_entries(const redisReply *list, const reg_redis_watch_t *item)
+{
+    for (size_t i = 0; i < list->elements; i++) {
+        if (list->element[i]->type != REDIS_REPLY_STRING) {
+            return false;
+        }
+    }
+
+    for (size_t i = 0; i < list->elements; i++) {
+        item->changed(item->ctx, (reg_str_t) { list->element[i]->len,
+                                               list->element[i]->str });
+    }
+
+    return true;
+}
+
+
+int
+reg_redis_list(reg_redis_t *c, const reg_redis_command_t *command,
+    const reg_redis_watch_t *item, reg_redis_reply_t *reply, int ms,
+    reg_error_t *err)
+{
+    int64_t      until = reg_redis_now() + ms;
+    redisReply  *r;
+
+    if (reg_redis_ask(c, command, 1, until, err) == -1
+        || reg_redis_reply(c, &r, until, err) == -1)
+    {
+        return -1;
+    }
+
+    reg_redis_value(r, reply);
+
+    if (r->type == REDIS_REPLY_ARRAY && reg_redis_entries(r, item)) {
+        reply->kind = REG_REDIS_LIST;
+        reply->number = (int64_t) r->elements;
+    }
+
+    freeReplyObject(r);
 
     return 0;
 }

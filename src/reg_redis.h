@@ -57,7 +57,8 @@ typedef enum {
     REG_REDIS_TEXT,                     /* a string, or a status */
     REG_REDIS_NUMBER,
     REG_REDIS_REFUSED,                  /* an error; text is its begin */
-    REG_REDIS_ODD                       /* too long, or a list */
+    REG_REDIS_LIST,                     /* number of its entries is told */
+    REG_REDIS_ODD                       /* too long, or not what was asked */
 } reg_redis_kind_t;
 
 typedef struct {
@@ -67,7 +68,8 @@ typedef struct {
     char              text[REG_REDIS_MAX];
 } reg_redis_reply_t;
 
-/* Keys that changed, as CLIENT TRACKING tells; an empty slice: all of them. */
+/* Keys that changed, as CLIENT TRACKING tells, an empty slice for all of them;
+ * or entries of a list. */
 typedef struct {
     void  (*changed)(void *ctx, reg_str_t key);
     void   *ctx;
@@ -80,6 +82,12 @@ void reg_redis_close(reg_redis_t *c);                    /* NULL is allowed */
 
 int reg_redis_call(reg_redis_t *c, const reg_redis_command_t *commands,
     size_t n, reg_redis_reply_t *replies, int ms, reg_error_t *err);
+
+/* One command, whose reply may be a list of strings: item is called for each,
+ * however many there are. */
+int reg_redis_list(reg_redis_t *c, const reg_redis_command_t *command,
+    const reg_redis_watch_t *item, reg_redis_reply_t *reply, int ms,
+    reg_error_t *err);
 
 /* True for an error with this word, such as "READONLY": what a script met is
  * wrapped by some servers. */

@@ -1,51 +1,33 @@
 #include "reg_tagcache.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/random.h>
-
-#include <openssl/evp.h>
 
 #include "reg_fence.h"
-#include "reg_redispool.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
+#include "reg_taglist.h"
 #include "reg_tagmap.h"
+#include "reg_tagset.h"
 
 
 #define REG_TAGCACHE_MARK     "10000"   /* ms that a writer may take */
 #define REG_TAGCACHE_LEASE    "3000"    /* ms that a reader may take */
 #define REG_TAGCACHE_BATCH    16        /* tags in one call */
-#define REG_TAGCACHE_MEASURE  32        /* every so many misses */
+#define REG_TAGCACHE_COMMANDS (2 * REG_TAGCACHE_BATCH + 1)
 #define REG_TAGCACHE_KEY      (sizeof(REG_TAGCACHE_VALUES) + REG_NAME_MAX \
                                + REG_TAG_MAX + 4)
-#define REG_TAGCACHE_VALUE    (18 + REG_DIGEST_SIZE)
-#define REG_TAGCACHE_RANDOM   16        /* digits of a lease */
+#define REG_TAGCACHE_VALUE    (REG_TAGREDIS_FENCE + REG_DIGEST_SIZE)
 
-
-/* Lua, known to the server by its SHA-1. */
-typedef struct {
-    const char  *text;
-    char         sha1[41];
-} reg_tagcache_script_t;
 
 struct reg_tagcache_s {
-    reg_store_t               *store;
-    const reg_config_t        *config;
-    const reg_tagcache_log_t  *log;
-    reg_tagmap_t              *map;
-    reg_redispool_t           *pool;             /* NULL: there is no Redis */
-    reg_redispool_watch_t      watch;
-    reg_tagcache_script_t      look;
-    reg_tagcache_script_t      fill;
-
-    _Atomic uint64_t           fence;
-    _Atomic int64_t            disk_ns;          /* moving means; 0: unknown */
-    _Atomic int64_t            redis_ns;
-    _Atomic uint32_t           misses;
-    _Atomic uint32_t           complaints;       /* bits of what was logged */
-    _Atomic int64_t            counts[REG_TAGCACHE_COUNTS];
+    reg_tagredis_t         redis;
+    reg_tagmap_t          *map;
+    reg_redispool_watch_t  watch;
+    reg_tagredis_script_t  look;
+    reg_tagredis_script_t  fill;
+    reg_tagredis_means_t   means;
+    reg_taglist_t         *lists;
 };
 
 typedef struct {
@@ -61,7 +43,7 @@ typedef struct {
     reg_tagcache_key_t    value;
     reg_tagcache_key_t    write;
     uint64_t              fence;
-    char                  lease[REG_TAGCACHE_RANDOM + 2];    /* or "" */
+    char                  lease[REG_TAGREDIS_RANDOM + 2];    /* or "" */
 } reg_tagcache_look_t;
 
 
@@ -99,6 +81,10 @@ static const char *const  reg_tagcache_names[] = {
     [REG_TAGCACHE_REFUSED] = "refused",
     [REG_TAGCACHE_ODD] = "odd",
     [REG_TAGCACHE_FENCED] = "fenced",
+    [REG_TAGCACHE_LIST_REDIS] = "list_redis",
+    [REG_TAGCACHE_LIST_DISK] = "list_disk",
+    [REG_TAGCACHE_LIST_FILLED] = "list_filled",
+    [REG_TAGCACHE_LIST_LATE] = "list_late",
 };
 
 
@@ -106,33 +92,6 @@ const char *
 reg_tagcache_count_name(reg_tagcache_count_t count)
 {
     return reg_tagcache_names[count];
-}
-
-
-static void
-reg_tagcache_count(reg_tagcache_t *cache, reg_tagcache_count_t what)
-{
-    (void) atomic_fetch_add_explicit(&cache->counts[what], 1,
-                                     memory_order_relaxed);
-
-    if (cache->log->count != NULL) {
-        cache->log->count(cache->log->ctx, what);
-    }
-}
-
-
-/* Once from connecting to connecting. */
-static void
-reg_tagcache_complain(reg_tagcache_t *cache, reg_tagcache_count_t what,
-    const char *message)
-{
-    uint32_t  bit = 1u << what;
-
-    reg_tagcache_count(cache, what);
-
-    if ((atomic_fetch_or(&cache->complaints, bit) & bit) == 0) {
-        cache->log->line(cache->log->ctx, REG_LOG_WARN, message);
-    }
 }
 
 
@@ -202,54 +161,6 @@ reg_tagcache_value_parse(reg_str_t value, uint64_t *fence, reg_digest_t *d)
 }
 
 
-/* ---- scripts ------------------------------------------------------------- */
-
-
-static void
-reg_tagcache_script(reg_tagcache_script_t *script, const char *text)
-{
-    unsigned char  hash[EVP_MAX_MD_SIZE];
-    unsigned       len = 0;
-
-    script->text = text;
-
-    /* without it, each call sends the whole text */
-    if (EVP_Digest(text, strlen(text), hash, &len, EVP_sha1(), NULL) != 1) {
-        len = 0;
-    }
-
-    for (unsigned i = 0; i < len && i < 20; i++) {
-        (void) snprintf(script->sha1 + 2 * i, 3, "%02x", hash[i]);
-    }
-}
-
-
-/* Runs a script over the keys of a look-up with three arguments. */
-static int
-reg_tagcache_run(const reg_tagcache_t *cache, const reg_redispool_link_t *link,
-    const reg_tagcache_script_t *script, reg_redis_command_t *command,
-    reg_redis_reply_t *reply, reg_error_t *err)
-{
-    int  ms = (int) cache->config->tags_timeout;
-
-    command->args[0] = REG_STR("EVALSHA");
-    command->args[1] = reg_str_from(script->sha1);
-
-    if (reg_redis_call(link->c, command, 1, reply, ms, err) == -1) {
-        return -1;
-    }
-
-    if (!reg_redis_refused(reply, "NOSCRIPT")) {
-        return 0;
-    }
-
-    command->args[0] = REG_STR("EVAL");
-    command->args[1] = reg_str_from(script->text);
-
-    return reg_redis_call(link->c, command, 1, reply, ms, err);
-}
-
-
 /* ---- what the pool's thread tells ---------------------------------------- */
 
 
@@ -257,7 +168,7 @@ static void
 reg_tagcache_flush(reg_tagcache_t *cache)
 {
     reg_tagmap_flush(cache->map);
-    reg_tagcache_count(cache, REG_TAGCACHE_FLUSHED);
+    reg_tagredis_count(&cache->redis, REG_TAGCACHE_FLUSHED);
 }
 
 
@@ -268,11 +179,11 @@ reg_tagcache_beat(void *ctx)
     uint64_t         fence;
     reg_error_t      err = REG_ERROR_INIT;
 
-    if (reg_fence_read(cache->store, &fence, &err) == -1) {
+    if (reg_fence_read(cache->redis.store, &fence, &err) == -1) {
         return false;                    /* the disk has worse to tell */
     }
 
-    if (atomic_exchange(&cache->fence, fence) != fence) {
+    if (atomic_exchange(&cache->redis.fence, fence) != fence) {
         reg_tagcache_flush(cache);                                /* T3 */
     }
 
@@ -292,7 +203,7 @@ reg_tagcache_changed(void *ctx, reg_str_t key)
 
     } else if (reg_tagcache_key_parse(key, &name, &tag) == 0) {
         reg_tagmap_drop(cache->map, &name, &tag);
-        reg_tagcache_count(cache, REG_TAGCACHE_DROPPED);
+        reg_tagredis_count(&cache->redis, REG_TAGCACHE_DROPPED);
     }
 }
 
@@ -302,8 +213,8 @@ reg_tagcache_log(void *ctx, reg_log_level_t level, const char *message)
 {
     reg_tagcache_t  *cache = ctx;
 
-    atomic_store(&cache->complaints, 0);
-    cache->log->line(cache->log->ctx, level, message);
+    atomic_store(&cache->redis.complaints, 0);
+    cache->redis.log->line(cache->redis.log->ctx, level, message);
 }
 
 
@@ -312,8 +223,8 @@ reg_tagcache_state(void *ctx, bool up, bool follows)
 {
     reg_tagcache_t  *cache = ctx;
 
-    if (cache->log->state != NULL) {
-        cache->log->state(cache->log->ctx, up, follows);
+    if (cache->redis.log->state != NULL) {
+        cache->redis.log->state(cache->redis.log->ctx, up, follows);
     }
 }
 
@@ -333,26 +244,29 @@ reg_tagcache_open(reg_tagcache_t **out, reg_store_t *store,
         return reg_error_set(err, REG_UNKNOWN, "out of memory");
     }
 
-    cache->store = store;
-    cache->config = config;
-    cache->log = log;
+    cache->redis.store = store;
+    cache->redis.config = config;
+    cache->redis.log = log;
     cache->watch = (reg_redispool_watch_t) {
         .beat = reg_tagcache_beat, .changed = reg_tagcache_changed,
         .state = reg_tagcache_state, .log = reg_tagcache_log,
         .prefix = REG_TAGCACHE_WRITES, .ctx = cache,
     };
 
-    reg_tagcache_script(&cache->look, reg_tagcache_look_text);
-    reg_tagcache_script(&cache->fill, reg_tagcache_fill_text);
+    reg_tagredis_script(&cache->look, reg_tagcache_look_text);
+    reg_tagredis_script(&cache->fill, reg_tagcache_fill_text);
 
     cache->map = reg_tagmap_create(wanted ? (size_t) config->tags_memory : 0,
                                    err);
 
-    if (cache->map != NULL && wanted) {
-        cache->pool = reg_redispool_create(config, &cache->watch, err);
+    if (cache->map != NULL && wanted
+        && (cache->redis.pool = reg_redispool_create(config, &cache->watch,
+                                                     err)) != NULL)
+    {
+        cache->lists = reg_taglist_create(&cache->redis, err);
     }
 
-    if (cache->map == NULL || (wanted && cache->pool == NULL)) {
+    if (cache->map == NULL || (wanted && cache->lists == NULL)) {
         reg_tagcache_close(cache);
         return -1;
     }
@@ -366,7 +280,8 @@ void
 reg_tagcache_close(reg_tagcache_t *cache)
 {
     if (cache != NULL) {
-        reg_redispool_free(cache->pool);
+        reg_taglist_free(cache->lists);          /* before what it uses */
+        reg_redispool_free(cache->redis.pool);
         reg_tagmap_free(cache->map);
         free(cache);
     }
@@ -376,12 +291,12 @@ reg_tagcache_close(reg_tagcache_t *cache)
 void
 reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats)
 {
-    stats->used = cache->pool != NULL;
-    stats->up = stats->used && reg_redispool_proven(cache->pool) != 0;
-    stats->follows = stats->up && reg_redispool_tells(cache->pool);
+    stats->used = cache->redis.pool != NULL;
+    stats->up = stats->used && reg_redispool_proven(cache->redis.pool) != 0;
+    stats->follows = stats->up && reg_redispool_tells(cache->redis.pool);
 
     for (int i = 0; i < REG_TAGCACHE_COUNTS; i++) {
-        stats->counts[i] = atomic_load(&cache->counts[i]);
+        stats->counts[i] = atomic_load(&cache->redis.counts[i]);
     }
 }
 
@@ -389,101 +304,12 @@ reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats)
 /* ---- reading ------------------------------------------------------------- */
 
 
-/* T4 */
-static bool
-reg_tagcache_trusts(const reg_tagcache_t *cache, int64_t now)
-{
-    int64_t  proven = reg_redispool_proven(cache->pool);
-
-    return proven != 0 && now - proven < REG_REDISPOOL_WINDOW * 1000000LL;
-}
-
-
-static void
-reg_tagcache_mean(_Atomic int64_t *mean, int64_t sample)
-{
-    int64_t  old = atomic_load_explicit(mean, memory_order_relaxed);
-
-    atomic_store_explicit(mean, old == 0 ? sample : old + (sample - old) / 8,
-                          memory_order_relaxed);
-}
-
-
-/* On a local disk a link is read faster than Redis answers. */
-static bool
-reg_tagcache_pays(reg_tagcache_t *cache)
-{
-    int64_t   disk = atomic_load_explicit(&cache->disk_ns,
-                                          memory_order_relaxed);
-    int64_t   redis = atomic_load_explicit(&cache->redis_ns,
-                                           memory_order_relaxed);
-    uint32_t  n = atomic_fetch_add_explicit(&cache->misses, 1,
-                                            memory_order_relaxed);
-
-    return cache->config->tags_ask == REG_TAGS_ALWAYS
-           || disk == 0 || redis < disk || n % REG_TAGCACHE_MEASURE == 0;
-}
-
-
-/* A replica, or one that may not be written to, is not the one we want; what
- * else is refused stays refused. */
-static void
-reg_tagcache_refused(reg_tagcache_t *cache, const reg_redis_reply_t *reply)
-{
-    char  message[200];
-
-    (void) snprintf(message, sizeof(message), "redis: a command is refused:"
-                    " %.120s", reply->text);
-
-    reg_tagcache_complain(cache, REG_TAGCACHE_REFUSED, message);
-
-    if (reg_redis_refused(reply, "READONLY")
-        || reg_redis_refused(reply, "LOADING")
-        || reg_redis_refused(reply, "MASTERDOWN"))
-    {
-        reg_redispool_doubt(cache->pool, reply->text);
-    }
-}
-
-
-/* Removes a value that is none of ours, and so what keeps others from being
- * put there. */
-static void
-reg_tagcache_odd(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
-    const reg_redispool_link_t *link, reg_error_t *err)
-{
-    char               message[REG_TAGCACHE_KEY + 80];
-    reg_redis_reply_t  reply;
-
-    const reg_redis_command_t  del = {
-        2, { REG_STR("DEL"), reg_tagcache_key_str(&look->value) }
-    };
-
-    (void) snprintf(message, sizeof(message), "redis: the value of %s is not"
-                    " ours, and removed", look->value.text);
-    reg_tagcache_complain(cache, REG_TAGCACHE_ODD, message);
-
-    /* err says what came of it */
-    (void) reg_redis_call(link->c, &del, 1, &reply,
-                          (int) cache->config->tags_timeout, err);
-}
-
-
 static int
 reg_tagcache_lease(reg_tagcache_look_t *look)
 {
-    uint64_t  number;
+    look->lease[0] = '?';
 
-    if (getrandom(&number, sizeof(number), GRND_NONBLOCK)
-        != (ssize_t) sizeof(number))
-    {
-        return -1;
-    }
-
-    (void) snprintf(look->lease, sizeof(look->lease), "?%016llx",
-                    (unsigned long long) number);               /* fits */
-
-    return 0;
+    return reg_tagredis_random(look->lease + 1);
 }
 
 
@@ -501,8 +327,8 @@ reg_tagcache_parse(const reg_tagcache_t *cache,
         return -1;
     }
 
-    if (*ttl > cache->config->tags_ttl) {
-        *ttl = cache->config->tags_ttl;                           /* T6 */
+    if (*ttl > cache->redis.config->tags_ttl) {
+        *ttl = cache->redis.config->tags_ttl;                     /* T6 */
     }
 
     return 0;
@@ -527,7 +353,7 @@ reg_tagcache_answer(reg_tagcache_t *cache, reg_tagcache_look_t *look,
     if (reply->kind == REG_REDIS_REFUSED
         && !reg_redis_refused(reply, "WRONGTYPE"))
     {
-        reg_tagcache_refused(cache, reply);
+        reg_tagredis_refused(&cache->redis, reply);
         return 0;
     }
 
@@ -537,8 +363,22 @@ reg_tagcache_answer(reg_tagcache_t *cache, reg_tagcache_look_t *look,
 
     return reply->kind == REG_REDIS_TEXT
            && reg_tagcache_parse(cache, reply, d, ttl) == 0
-           && reg_revision_require(cache->store, look->name, d, &quiet) == 0
-           ? 1 : -1;
+           && reg_revision_require(cache->redis.store, look->name, d, &quiet)
+              == 0 ? 1 : -1;
+}
+
+
+/* A call of a script over the keys of a look-up, with three arguments more. */
+static void
+reg_tagcache_call(const reg_tagcache_t *cache, const reg_tagcache_look_t *look,
+    const reg_tagredis_script_t *script, reg_tagredis_call_t *call)
+{
+    *call = (reg_tagredis_call_t) {
+        .script = script, .ms = (int) cache->redis.config->tags_timeout,
+        .command = { 8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
+                          reg_tagcache_key_str(&look->value),
+                          reg_tagcache_key_str(&look->write) } },
+    };
 }
 
 
@@ -549,43 +389,39 @@ reg_tagcache_ask(reg_tagcache_t *cache, reg_tagcache_look_t *look,
 {
     int                   rc = 0;
     int64_t               ttl = 0, begin = reg_redispool_now();
-    char                  fence[20];
+    char                  fence[REG_TAGREDIS_FENCE];
     reg_error_t           err = REG_ERROR_INIT;
     reg_redis_reply_t     reply;
+    reg_tagredis_t       *redis = &cache->redis;
+    reg_tagredis_call_t   call;
     reg_redispool_link_t  link;
 
-    if (!reg_redispool_take(cache->pool, &link, 0)) {
-        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+    if (!reg_tagredis_take(redis, &link, 0)) {
         return 0;
     }
 
     look->fence ^= link.server;                                   /* T3 */
-    (void) snprintf(fence, sizeof(fence), "%016llx ",
-                    (unsigned long long) look->fence);          /* fits */
+    reg_tagredis_fence(fence, look->fence);
+    reg_tagcache_call(cache, look, &cache->look, &call);
+    call.command.args[5] = (reg_str_t) { 16, fence };    /* not the blank */
+    call.command.args[6] = reg_str_from(look->lease);
+    call.command.args[7] = REG_STR(REG_TAGCACHE_LEASE);
 
-    reg_redis_command_t  command = {
-        8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
-             reg_tagcache_key_str(&look->value),
-             reg_tagcache_key_str(&look->write), { 16, fence },
-             reg_str_from(look->lease), REG_STR(REG_TAGCACHE_LEASE) }
-    };
-
-    if (reg_tagcache_run(cache, &link, &cache->look, &command, &reply, &err)
-        == -1)
-    {
-        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+    if (reg_tagredis_run(&link, &call, &reply, &err) == -1) {
+        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
         look->lease[0] = '\0';
 
     } else {
-        reg_tagcache_mean(&cache->redis_ns, reg_redispool_now() - begin);
+        reg_tagredis_mean(&cache->means.redis, reg_redispool_now() - begin);
         rc = reg_tagcache_answer(cache, look, &reply, d, &ttl);
     }
 
     if (rc == -1) {
-        reg_tagcache_odd(cache, look, &link, &err);
+        reg_tagredis_odd(redis, &link, reg_tagcache_key_str(&look->value),
+                         &err);
     }
 
-    reg_redispool_give(cache->pool, &link, &err);
+    reg_redispool_give(redis->pool, &link, &err);
     *until = begin + ttl * 1000000;
 
     return rc == 1;
@@ -600,39 +436,35 @@ reg_tagcache_fill(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
     char                  ms[24], value[REG_TAGCACHE_VALUE];
     reg_error_t           err = REG_ERROR_INIT;
     reg_redis_reply_t     reply;
+    reg_tagredis_t       *redis = &cache->redis;
+    reg_tagredis_call_t   call;
     reg_redispool_link_t  link;
 
-    if (!reg_redispool_take(cache->pool, &link, 0)) {
-        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+    if (!reg_tagredis_take(redis, &link, 0)) {
         return;
     }
 
     (void) snprintf(ms, sizeof(ms), "%lld",
-                    (long long) cache->config->tags_ttl);
+                    (long long) redis->config->tags_ttl);
     (void) snprintf(value, sizeof(value), "%016llx %s",
                     (unsigned long long) look->fence, d->text); /* fits */
+    reg_tagcache_call(cache, look, &cache->fill, &call);
+    call.command.args[5] = reg_str_from(look->lease);
+    call.command.args[6] = reg_str_from(value);
+    call.command.args[7] = reg_str_from(ms);
 
-    reg_redis_command_t  command = {
-        8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
-             reg_tagcache_key_str(&look->value),
-             reg_tagcache_key_str(&look->write), reg_str_from(look->lease),
-             reg_str_from(value), reg_str_from(ms) }
-    };
-
-    if (reg_tagcache_run(cache, &link, &cache->fill, &command, &reply, &err)
-        == -1)
-    {
-        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+    if (reg_tagredis_run(&link, &call, &reply, &err) == -1) {
+        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
 
     } else if (reply.kind == REG_REDIS_REFUSED) {
-        reg_tagcache_refused(cache, &reply);
+        reg_tagredis_refused(redis, &reply);
 
     } else {
-        reg_tagcache_count(cache, reply.number == 1 ? REG_TAGCACHE_FILLED
+        reg_tagredis_count(redis, reply.number == 1 ? REG_TAGCACHE_FILLED
                                                     : REG_TAGCACHE_LATE);
     }
 
-    reg_redispool_give(cache->pool, &link, &err);
+    reg_redispool_give(redis->pool, &link, &err);
 }
 
 
@@ -640,10 +472,10 @@ static int
 reg_tagcache_disk(reg_tagcache_t *cache, const reg_name_t *name,
     const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err)
 {
-    reg_tagcache_count(cache, REG_TAGCACHE_DISK);
+    reg_tagredis_count(&cache->redis, REG_TAGCACHE_DISK);
 
-    return reg_tag_read(cache->store, name, tag, d, err) == -1
-           ? -1 : reg_revision_require(cache->store, name, d, err);
+    return reg_tag_read(cache->redis.store, name, tag, d, err) == -1
+           ? -1 : reg_revision_require(cache->redis.store, name, d, err);
 }
 
 
@@ -654,17 +486,19 @@ reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
 {
     int64_t  begin = reg_redispool_now(), until = 0;
 
-    if (reg_tagcache_pays(cache) && reg_tagcache_lease(look) == 0) {
+    if (reg_tagredis_pays(&cache->redis, &cache->means)
+        && reg_tagcache_lease(look) == 0)
+    {
         /* after the proof, as it is a part of it, and after the ticket, which
          * is void when another fence is found */
-        look->fence = atomic_load(&cache->fence);
+        look->fence = atomic_load(&cache->redis.fence);
         reg_tagcache_key(&look->value, REG_TAGCACHE_VALUES, look->name,
                          look->tag);
         reg_tagcache_key(&look->write, REG_TAGCACHE_WRITES, look->name,
                          look->tag);
 
         if (reg_tagcache_ask(cache, look, d, &until) == 1) {
-            reg_tagcache_count(cache, REG_TAGCACHE_REDIS);
+            reg_tagredis_count(&cache->redis, REG_TAGCACHE_REDIS);
             reg_tagmap_put(cache->map, &look->ticket, d, until);
             return 0;
         }
@@ -676,9 +510,9 @@ reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
         return -1;                       /* a lease ends by itself */
     }
 
-    reg_tagcache_mean(&cache->disk_ns, reg_redispool_now() - begin);
+    reg_tagredis_mean(&cache->means.disk, reg_redispool_now() - begin);
     reg_tagmap_put(cache->map, &look->ticket, d,
-                   begin + cache->config->tags_ttl * 1000000);
+                   begin + cache->redis.config->tags_ttl * 1000000);
 
     if (look->lease[0] != '\0') {
         reg_tagcache_fill(cache, look, d);
@@ -698,18 +532,30 @@ reg_tagcache_resolve(reg_tagcache_t *cache, const reg_name_t *name,
 
     /* the proof before what it is a proof of: what is in memory after it was
      * not dropped by anything that was told until then */
-    if (cache->pool == NULL || !reg_tagcache_trusts(cache, now)) {
+    if (cache->redis.pool == NULL || !reg_tagredis_trusts(&cache->redis, now))
+    {
         return reg_tagcache_disk(cache, name, tag, d, err);
     }
 
-    tells = reg_redispool_tells(cache->pool);
+    tells = reg_redispool_tells(cache->redis.pool);
 
     if (reg_tagmap_get(cache->map, name, tag, now, d, &look.ticket) && tells) {
-        reg_tagcache_count(cache, REG_TAGCACHE_MEMORY);
+        reg_tagredis_count(&cache->redis, REG_TAGCACHE_MEMORY);
         return 0;
     }
 
     return reg_tagcache_miss(cache, &look, d, err);
+}
+
+
+int
+reg_tagcache_list(reg_tagcache_t *cache, const reg_name_t *name,
+    const reg_taglist_page_t *page, reg_error_t *err)
+{
+    return cache->lists == NULL
+           ? reg_tag_list(cache->redis.store, name, page->last, page->item,
+                          page->ctx, err)
+           : reg_taglist_page(cache->lists, name, page, err);
 }
 
 
@@ -750,67 +596,86 @@ reg_tagcache_commands(reg_redis_command_t *commands,
 
 /* Tells Redis of some tags.  -1 if it does not know then. */
 static int
-reg_tagcache_tell(reg_tagcache_t *cache, const reg_redis_command_t *commands,
+reg_tagcache_tell(reg_tagredis_t *redis, const reg_redis_command_t *commands,
     size_t n)
 {
     int                   rc = 0;
-    int                   ms = (int) (cache->config->redis_read
-                                      + cache->config->redis_write);
+    int                   ms = (int) (redis->config->redis_read
+                                      + redis->config->redis_write);
     reg_error_t           err = REG_ERROR_INIT;
-    reg_redis_reply_t     replies[2 * REG_TAGCACHE_BATCH];
+    reg_redis_reply_t     replies[REG_TAGCACHE_COMMANDS];
     reg_redispool_link_t  link;
 
-    if (!reg_redispool_take(cache->pool, &link, ms)) {
-        reg_tagcache_count(cache, REG_TAGCACHE_BUSY);
+    if (!reg_tagredis_take(redis, &link, ms)) {
         return -1;
     }
 
     if (reg_redis_call(link.c, commands, n, replies, ms, &err) == -1) {
-        reg_tagcache_count(cache, REG_TAGCACHE_FAILED);
+        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
         rc = -1;
     }
 
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (replies[i].kind == REG_REDIS_REFUSED) {
-            reg_tagcache_refused(cache, &replies[i]);
+            reg_tagredis_refused(redis, &replies[i]);
             rc = -1;
         }
     }
 
-    reg_redispool_give(cache->pool, &link, &err);
+    reg_redispool_give(redis->pool, &link, &err);
 
     return rc;
 }
 
 
-/* The same for the tags of list, each with a line end; in memory as well. */
+/* The same for as many tags of list as go into one call, and for the list of
+ * the repository; list becomes the others. */
+static int
+reg_tagcache_tell_some(reg_tagcache_write_t *w, reg_str_t *list, bool done)
+{
+    size_t               n = 0;
+    reg_str_t            some = *list;
+    reg_tag_t            tag;
+    reg_redis_command_t  commands[REG_TAGCACHE_COMMANDS];
+    reg_tagcache_key_t   values[REG_TAGCACHE_BATCH];
+    reg_tagcache_key_t   writes[REG_TAGCACHE_BATCH];
+    reg_tagset_touch_t  touch;
+
+    for (size_t i = 0; i < REG_TAGCACHE_BATCH && list->len > 0; i++) {
+        (void) reg_tag_parse(&tag, reg_str_cut(list, '\n'));    /* it is one */
+
+        reg_tagcache_key(&values[i], REG_TAGCACHE_VALUES, w->name, &tag);
+        reg_tagcache_key(&writes[i], REG_TAGCACHE_WRITES, w->name, &tag);
+        n += reg_tagcache_commands(commands + n, &values[i], &writes[i], done);
+    }
+
+    some.len -= list->len;
+
+    if (reg_tagset_touch(&touch, w->name, some, done) == -1) {
+        return -1;
+    }
+
+    commands[n++] = touch.command;
+
+    return reg_tagcache_tell(&w->cache->redis, commands, n);
+}
+
+
+/* The same for all of them; in memory as well. */
 static int
 reg_tagcache_tell_all(reg_tagcache_write_t *w, reg_str_t list, bool done)
 {
-    int                  rc = 0;
-    size_t               n = 0, keys = 0;
-    reg_tag_t            tag;
-    reg_redis_command_t  commands[2 * REG_TAGCACHE_BATCH];
-    reg_tagcache_key_t   values[REG_TAGCACHE_BATCH];
-    reg_tagcache_key_t   writes[REG_TAGCACHE_BATCH];
+    int        rc = 0;
+    reg_str_t  rest = list;
+    reg_tag_t  tag;
 
-    while (list.len > 0) {
-        (void) reg_tag_parse(&tag, reg_str_cut(&list, '\n'));   /* it is one */
-
+    while (rest.len > 0) {
+        (void) reg_tag_parse(&tag, reg_str_cut(&rest, '\n'));   /* it is one */
         reg_tagmap_drop(w->cache->map, w->name, &tag);
-        reg_tagcache_key(&values[keys], REG_TAGCACHE_VALUES, w->name, &tag);
-        reg_tagcache_key(&writes[keys], REG_TAGCACHE_WRITES, w->name, &tag);
-        n += reg_tagcache_commands(commands + n, &values[keys], &writes[keys],
-                                   done);
-        keys++;
+    }
 
-        if (keys == REG_TAGCACHE_BATCH || list.len == 0) {
-            if (rc == 0) {
-                rc = reg_tagcache_tell(w->cache, commands, n);
-            }
-
-            n = keys = 0;
-        }
+    while (rc == 0 && list.len > 0) {
+        rc = reg_tagcache_tell_some(w, &list, done);
     }
 
     return rc;
@@ -822,7 +687,7 @@ reg_tagcache_touch(reg_tagcache_write_t *w, const reg_tag_t *tag)
 {
     size_t  at = w->tags.len;
 
-    if (w->cache->pool == NULL) {
+    if (w->cache->redis.pool == NULL) {
         return;
     }
 
@@ -843,15 +708,15 @@ reg_tagcache_end(reg_tagcache_write_t *w)
 {
     reg_error_t  err = REG_ERROR_INIT;
 
-    if (w->cache->pool != NULL
+    if (w->cache->redis.pool != NULL
         && (!reg_buf_ok(&w->tags)
             || reg_tagcache_tell_all(w, reg_buf_str(&w->tags), true) == -1))
     {
-        reg_tagcache_count(w->cache, REG_TAGCACHE_FENCED);
+        reg_tagredis_count(&w->cache->redis, REG_TAGCACHE_FENCED);
         reg_tagmap_flush(w->cache->map);
 
-        if (reg_fence_raise(w->cache->store, &err) == -1) {       /* T3 */
-            reg_tagcache_complain(w->cache, REG_TAGCACHE_FENCED,
+        if (reg_fence_raise(w->cache->redis.store, &err) == -1) { /* T3 */
+            reg_tagredis_complain(&w->cache->redis, REG_TAGCACHE_FENCED,
                                   "tags: the others could not be told of a"
                                   " change; they see it after"
                                   " nginx_registry.tags.ttl");

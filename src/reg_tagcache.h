@@ -54,27 +54,9 @@
 #ifndef REG_TAGCACHE_H
 #define REG_TAGCACHE_H
 
-#include "reg_config.h"
-#include "reg_store.h"
+#include "reg_taglist.h"
 
 typedef struct reg_tagcache_s  reg_tagcache_t;
-
-/* What happened, since the start. */
-typedef enum {
-    REG_TAGCACHE_MEMORY,        /* answered from memory */
-    REG_TAGCACHE_REDIS,         /* from Redis */
-    REG_TAGCACHE_DISK,          /* from disk, or found missing there */
-    REG_TAGCACHE_FILLED,        /* put into Redis */
-    REG_TAGCACHE_LATE,          /* not put there: somebody wrote meanwhile */
-    REG_TAGCACHE_DROPPED,       /* changes that others told of */
-    REG_TAGCACHE_FLUSHED,       /* all of the memory, at once */
-    REG_TAGCACHE_BUSY,          /* no connection was free */
-    REG_TAGCACHE_FAILED,        /* calls that were not answered in time */
-    REG_TAGCACHE_REFUSED,       /* commands that the server refused */
-    REG_TAGCACHE_ODD,           /* values that are none of ours */
-    REG_TAGCACHE_FENCED,        /* changes that Redis could not be told */
-    REG_TAGCACHE_COUNTS
-} reg_tagcache_count_t;
 
 typedef struct {
     bool     used;              /* there is a Redis in the configuration */
@@ -82,17 +64,6 @@ typedef struct {
     bool     follows;           /* changes: tags are kept in memory */
     int64_t  counts[REG_TAGCACHE_COUNTS];
 } reg_tagcache_stats_t;
-
-/* Told of what happens; from any thread. */
-typedef struct {
-    /* once for each change of state */
-    void  (*line)(void *ctx, reg_log_level_t level, const char *message);
-    void   *ctx;
-
-    /* both may be NULL */
-    void  (*count)(void *ctx, reg_tagcache_count_t what);
-    void  (*state)(void *ctx, bool up, bool follows);
-} reg_tagcache_log_t;
 
 /* A change of some tags of one repository. */
 typedef struct {
@@ -114,6 +85,11 @@ void reg_tagcache_close(reg_tagcache_t *cache);          /* NULL is allowed */
 int reg_tagcache_resolve(reg_tagcache_t *cache, const reg_name_t *name,
     const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err);
 
+/* The tags of a repository, from Redis where that pays: reg_taglist.h.  -1
+ * with NAME_UNKNOWN if there is no such repository. */
+int reg_tagcache_list(reg_tagcache_t *cache, const reg_name_t *name,
+    const reg_taglist_page_t *page, reg_error_t *err);
+
 /* name must live until the end. */
 void reg_tagcache_begin(reg_tagcache_write_t *w, reg_tagcache_t *cache,
     const reg_name_t *name);
@@ -125,10 +101,9 @@ void reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats);
 /* The name of a count, as in metrics: "memory". */
 const char *reg_tagcache_count_name(reg_tagcache_count_t count);
 
-/* For registryctl: the prefix of all keys; and what the value of a key under
+/* For registryctl: what the value of a key under
  * nginx-registry:v: says.  1 and name, tag, digest; 0 for a lease; -1 for
  * neither. */
-#define REG_TAGCACHE_PREFIX  "nginx-registry:"
 #define REG_TAGCACHE_VALUES  REG_TAGCACHE_PREFIX "v:"
 #define REG_TAGCACHE_WRITES  REG_TAGCACHE_PREFIX "w:"
 

@@ -76,7 +76,7 @@ like(value('v1'), qr/^[0-9a-f]{16} \Q$images[1]{digest}\E$/,
     'and is in Redis then');
 my $ms = $redis->cli('PTTL', 'nginx-registry:v:{a/b}:v1');
 ok($ms > 0 && $ms <= 1000 * $ttl, 'with an end') or diag($ms);
-is_deeply([grep { !/^nginx-registry:[vw]:\{[^}]+\}:[^:]+$/ }
+is_deeply([grep { !/^nginx-registry:(?:[vw]:\{[^}]+\}:[^:]+|l:\{[^}]+\})$/ }
     $redis->keys('*')], [], 'all keys are ours, with the repository as tag');
 is_deeply([grep { $redis->cli('PTTL', $_) == -1 } $redis->keys('*')], [],
     'all of them end');
@@ -329,7 +329,8 @@ my $closed = Test::Registry::Redis->new(config => ['requirepass geheim',
     . ' +set +del +exists +pttl +eval +evalsha -client',
     'user full on >ganz ~nginx-registry:* resetchannels'
     . ' &__redis__:invalidate +@connection +get +set +del +exists +pttl +eval'
-    . ' +evalsha +subscribe +info +select']);
+    . ' +evalsha +subscribe +info +select +pexpire +unlink +zadd +zrem +zscore'
+    . ' +zlexcount +zrangebylex +zremrangebylex +zrevrange']);
 for my $case (
     ['no password',       [],                                qr/not used/],
     ['a wrong password',  [password => 'falsch'], qr/refuses AUTH \(WRONGPASS/],

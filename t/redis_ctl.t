@@ -42,8 +42,37 @@ is($sum->{address}, $redis->address, 'names the server');
 is($sum->{$_}, 0, "none $_") for qw(void odd differ);
 ($status, my $out) = cache('verify');
 is($status, 0, 'verify: all is well');
-like($out, qr/: 40 tags, .*0 differ$/m, 'it says so');
+like($out, qr/: 40 tags, 0 lists, .*0 differ$/m, 'it says so');
 unlike($out, qr/geheim/, 'without a secret');
+
+# A list of tags, all of which were found on disk.
+sub list { return $r->request('GET', '/v2/a/b/tags/list') }
+my $key = 'nginx-registry:l:{a/b}';
+ok(wait_until(10, sub {
+    list();
+    my $members = cli('ZRANGEBYLEX', $key, '-', '+');
+    return $members =~ /^![0-9a-f]{16} / && $members !~ /\x01/;
+}), 'a list is in Redis');
+($status, $sum) = counts('verify');
+is($status, 0, 'verify: all is well');
+is($sum->{lists}, 1, 'with a list');
+is($sum->{differ}, 0, 'that is as the disk');
+my $t40 = $r->path('repositories/a/b/_manifests/tags/t40');
+my $more = $r->path('repositories/a/b/_manifests/tags/more');
+rename $t40, $more or die;
+($status, $out) = cache('verify');
+is($status, 1, 'verify: two tags of a list differ, and one by itself');
+like($out, qr/^\Q$key\E: t40 is in Redis, and not on disk$/m, 'one');
+like($out, qr/^\Q$key\E: more is on disk, and not in Redis$/m, 'the other');
+like($out, qr/^nginx-registry:v:\{a\/b\}:t40: .* the disk no such tag$/m,
+    'and the tag');
+is((counts('verify'))[1]{differ}, 3, 'three in all');
+rename $more, $t40 or die;
+is((cache('verify'))[0], 0, 'all is well again');
+is((counts('stats'))[1]{lists}, 1, 'stats counts it');
+cli('ZADD', $key, 0, 'no tag');
+is((counts('verify'))[1]{odd}, 1, 'one that has what is no tag is not ours');
+cli('ZREM', $key, 'no tag');
 
 # What another program wrote.
 write_file($r->path("repositories/a/b/_manifests/tags/t7/current/link"),
@@ -53,12 +82,12 @@ cli('SET', 'nginx-registry:v:{a/b}:odd', 'nonsense', 'PX', 60_000);
 cli('RPUSH', 'nginx-registry:v:{a/b}:list', 1);
 cli('SET', 'other', 1);
 ($status, $out) = cache('verify');
-is($status, 1, 'verify: two differ');
+is($status, 1, 'verify: some differ');
 my $difference = "t7: Redis says $image->{digest}, the disk $new->{digest}";
 like($out, qr/^nginx-registry:v:\{a\/b\}:$difference$/m, 'which, and what');
 like($out, qr/:t8: Redis says \S+, the disk no such tag$/m, 'which is gone');
 ($status, $sum) = counts('verify');
-is($sum->{differ}, 2, 'two');
+is($sum->{differ}, 3, 'two, and one of them in the list as well');
 is($sum->{odd}, 2, 'and two that are not ours');
 is($sum->{tags}, 38, 'the others are right');
 
@@ -67,6 +96,8 @@ is($r->request('HEAD', '/v2/a/b/manifests/t7')
     'the worker believes it');
 ($status, $out) = cache('flush');
 is($status, 0, 'flush') or diag($out);
+ok(wait_until(1, sub { !grep { $_ eq 't8' } @{ list()->json->{tags} } }),
+    'the list is read from disk');
 ok(wait_until(1, sub { ($r->request('HEAD', '/v2/a/b/manifests/t7')
     ->header('docker-content-digest') // '') eq $new->{digest} }),
     'the worker has forgotten it');

@@ -2,7 +2,8 @@
 # tree and one Redis, while Redis and the workers are killed and stopped
 # (SECURITY.md F7, F11): a read that begins after a write was acknowledged never
 # shows what was before it, beyond the bound of docs/redis.md, and nothing shows
-# what was never written.
+# what was never written.  The same of lists: none lacks a tag that was there, or
+# shows one that was gone, when it was asked for.
 #
 # REGISTRY_HISTORY_SECONDS makes it longer than 10 seconds.
 
@@ -34,9 +35,20 @@ for my $tag (@tags) {
     $r->push_manifest('h', $tag, manifest({ begin => $tag }));
 }
 
+# More tags than come from Redis in one step, between which the three stand.
+my @others = sort map { sprintf '%s%03d', (qw(a p z))[$_ % 3], $_ } 1 .. 600;
+my ($bytes, @rest) = (manifest({ begin => 'one' }), @others);
+@others = sort 'base', @others;
+while (my @some = splice @rest, 0, 30) {
+    my $query = join '&', map { "tag=$_" } @some;
+    $r->expect(201, 'PUT', '/v2/h/manifests/' . sha256($bytes) . "?$query",
+        headers => ['Content-Type' => $TYPE{oci}], body => $bytes);
+}
+
 my @clients;
 push @clients, client("write$_", $registries[$_ % 2], \&write_one) for 0 .. 3;
 push @clients, client("read$_", $registries[$_ % 2], \&read_one) for 0 .. 3;
+push @clients, client("list$_", $registries[$_ % 2], \&list_one) for 0 .. 1;
 
 
 # ---- meanwhile
@@ -78,6 +90,11 @@ for my $tag (@tags) {
     }
     @acked = sort { $a->{end} <=> $b->{end} } @acked;
 
+    # Of a list, all digests are the same.
+    $write{gone} = $write{404};
+    $write{there} = [map { $_ eq '404' || $_ eq 'gone' ? () : @{ $write{$_} } }
+        keys %write];
+
     my ($read, $stale, $worst, @wrong, @never) = (0, 0, 0);
     for my $op (grep { $_->{what} eq 'read' } @of) {
         $read++;
@@ -91,6 +108,9 @@ for my $tag (@tags) {
         push @wrong, $op if $age > $bound;
     }
 
+    my $lists = grep { $_->{value} =~ /^(?:gone|there)$/ } @of;
+    ok($lists > $seconds, "$tag was listed, or not") or diag($lists);
+
     my $deletes = grep { $_->{value} eq '404' } @acked;
     diag(sprintf '%s: %d reads, %d writes of which %d deletes acknowledged;'
         . ' %d reads were late, the latest by %.1f ms', $tag, $read,
@@ -101,6 +121,10 @@ for my $tag (@tags) {
         or diag(explain($never[0]));
     ok(!@wrong, "$tag is not older than $bound s") or diag(explain($wrong[0]));
 }
+
+my @broken = grep { $_->{what} eq 'broken' } @history;
+ok(!@broken, 'what was always there is in each list, once and in its place')
+    or diag(explain($broken[0]));
 
 # In the end, all agree with the disk.
 for my $tag (@tags) {
@@ -158,8 +182,8 @@ sub client {
     my $until = now() + $seconds;
     my $n = 0;
     while (now() < $until) {
-        my $op = $code->($registry, $tags[rand @tags], "$name/" . $n++);
-        print $file json($op), "\n" if $op;
+        print $file json($_), "\n"
+            for $code->($registry, $tags[rand @tags], "$name/" . $n++);
     }
     close $file;
     POSIX::_exit(0);
@@ -207,4 +231,25 @@ sub read_one {
 
     return { what => 'read', tag => $tag, begin => $begin, end => now(),
         value => $value };
+}
+
+
+# One list is a read of each tag.
+
+sub list_one {
+    my ($registry) = @_;
+
+    my $begin = now();
+    my $a = eval { $registry->request('GET', '/v2/h/tags/list', timeout => 5) };
+    return unless $a && $a->{status} == 200;           # it was down
+
+    my $end = now();
+    my @seen = @{ $a->json->{tags} };
+    my %is = map { $_ => 1 } @seen;
+    my $want = join ' ', sort(@others, grep { $is{$_} } @tags);
+
+    return { what => 'broken', tag => '', seen => "@seen" }
+        if $want ne "@seen";
+    return map { { what => 'read', tag => $_, begin => $begin, end => $end,
+        value => $is{$_} ? 'there' : 'gone' } } @tags;
 }

@@ -5,8 +5,7 @@
 use Test::Registry;
 use Test::Registry::Redis;
 
-use IO::Select;
-use IO::Socket::UNIX;
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 my $bound = 0.25;
@@ -16,7 +15,7 @@ my %worker = (tags => '{ask: always, ttl: 1h, timeout: 50ms,'
 my $near = Test::Registry->new(config => $redis->yaml, worker => { %worker });
 
 my $wire = "$near->{dir}/wire.sock";
-my $proxy = proxy($wire, $redis->socket);
+my $proxy = $redis->proxy($wire);
 my $far = Test::Registry->new(root => $near->root, worker => { %worker },
     config => "redis:\n  addr: $wire\n");
 
@@ -132,34 +131,3 @@ kill 'KILL', -$proxy;
 waitpid $proxy, 0;
 fsck_ok($near, 'the tree is sound');
 done_testing;
-
-
-# Passes bytes on, in a group of processes of its own that can be stopped.
-
-sub proxy {
-    my ($path, $to) = @_;
-
-    my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 64)
-        // die "$path: $!";
-    my $pid = fork() // die;
-    if ($pid) {
-        setpgrp $pid, $pid;
-        return $pid;
-    }
-
-    setpgrp 0, 0;
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM);
-    $SIG{CHLD} = 'IGNORE';
-    while (my $client = $listener->accept) {
-        next if fork();
-        my $server = IO::Socket::UNIX->new(Peer => $to) or POSIX::_exit(1);
-        my $select = IO::Select->new($client, $server);
-        while (my @ready = $select->can_read) {
-            for my $from (@ready) {
-                sysread($from, my $bytes, 65536) or POSIX::_exit(0);
-                syswrite($from == $server ? $client : $server, $bytes);
-            }
-        }
-    }
-    POSIX::_exit(0);
-}

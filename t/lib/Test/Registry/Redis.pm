@@ -11,6 +11,10 @@ package Test::Registry::Redis;
 #     $redis->stop, ->start            with its data, if config has it saved
 #     $redis->kill                     SIGKILL
 #     $redis->pause, ->resume          SIGSTOP, SIGCONT
+#     my $pid = $redis->proxy($path, sub { $_[0] =~ s/this/that/ })
+#                                      a socket that passes bytes on, and changes
+#                                      those for the server if told how; a group
+#                                      of processes
 #
 # Started with sentinel => { port => PORT, quorum => 2 }, it is a Sentinel that
 # watches the master "registry" there.
@@ -22,6 +26,8 @@ use warnings;
 
 use File::Temp qw(tempdir);
 use File::Path qw(remove_tree);
+use IO::Select;
+use IO::Socket::UNIX;
 use POSIX ();
 
 use Test::Registry::Host;
@@ -152,6 +158,37 @@ sub stop   { $_[0]->_end('TERM') }
 sub kill   { $_[0]->_end('KILL') }
 sub pause  { CORE::kill 'STOP', $_[0]{pid} }
 sub resume { CORE::kill 'CONT', $_[0]{pid} }
+
+
+sub proxy {
+    my ($self, $path, $change) = @_;
+
+    my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 64)
+        // die "$path: $!";
+    my $pid = fork() // die;
+    if ($pid) {
+        setpgrp $pid, $pid;
+        return $pid;
+    }
+
+    setpgrp 0, 0;
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM);
+    $SIG{CHLD} = 'IGNORE';
+    while (my $client = $listener->accept) {
+        next if fork();
+        my $server = IO::Socket::UNIX->new(Peer => $self->socket)
+            or POSIX::_exit(1);
+        my $select = IO::Select->new($client, $server);
+        while (my @ready = $select->can_read) {
+            for my $from (@ready) {
+                sysread($from, my $bytes, 65536) or POSIX::_exit(0);
+                $change->($bytes) if $change && $from == $client;
+                syswrite($from == $server ? $client : $server, $bytes);
+            }
+        }
+    }
+    POSIX::_exit(0);
+}
 
 
 END {
