@@ -340,9 +340,11 @@ is($risen->{"registry_tokens_issued_total{kind=\"refresh\"}"}, 1,
 # ---- what is written about them
 
 my $doc = do { local (@ARGV, $/) = ('docs/metrics.md'); <> };
-is_deeply([$doc =~ /^\| `(registry_\w+)`/mg],
-    [$login->request('GET', '/metrics')->{body} =~ /^# TYPE (\w+)/mg],
+my $text = $login->request('GET', '/metrics')->{body};
+is_deeply([$doc =~ /^\| `(registry_\w+)`/mg], [$text =~ /^# TYPE (\w+)/mg],
     'docs/metrics.md has each of them');
+is_deeply([grep { $doc !~ /^\|.*`\Q$_\E`.*\|/m } $text =~ /event="(\w+)"/g],
+    [], 'and each event');
 
 
 # ---- the worker's own work

@@ -80,8 +80,8 @@ expect(size_t metric, const char *lines)
 {
     static const char *const  heads[METRICS] = {
         "# HELP t_plain_total Plain.\n# TYPE t_plain_total counter\n",
-        "# HELP t_sparse_total A \"help\" \\\\ of\\ntwo lines.\n"
-        "# TYPE t_sparse_total counter\n",
+        ("# HELP t_sparse_total A \"help\" \\\\ of\\ntwo lines.\n"
+         "# TYPE t_sparse_total counter\n"),
         "# HELP t_gauge Gauge.\n# TYPE t_gauge gauge\n",
         "# HELP t_own Own.\n# TYPE t_own gauge\n",
         "# HELP t_seconds Times.\n# TYPE t_seconds histogram\n",
