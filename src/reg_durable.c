@@ -629,37 +629,55 @@ reg_durable_publish(reg_durable_t *t, reg_durable_file_t *file,
 }
 
 
+/* Stages the sync of the directory that path is in. */
+static int
+reg_durable_need_parent(reg_durable_t *t, const reg_path_t *path,
+    reg_error_t *err)
+{
+    reg_path_t  dir = *path;
+    int         fd;
+
+    reg_path_parent(&dir);
+    fd = reg_durable_open_dir(t->store, dir.text);
+
+    if (fd == -1 && errno == ENOENT) {
+        return 0;                                /* it was deleted since */
+    }
+
+    return fd != -1 ? reg_durable_add_dir(t, fd, err)
+                    : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                    dir.text);
+}
+
+
+/* Makes one file visible.  A name that it had before, and that somebody could
+ * write to, must go with the same barrier: a session that still had it after a
+ * power cut would be resumed into a blob (D1). */
+static int
+reg_durable_publish_one(reg_durable_t *t, reg_durable_file_t *file,
+    reg_error_t *err)
+{
+    reg_path_t  from = file->from;
+
+    if (from.len > 0
+        && (reg_durable_publish(t, file, err) == -1
+            || (!file->owned
+                && reg_durable_need_parent(t, &from, err) == -1)))
+    {
+        return -1;
+    }
+
+    return reg_durable_need_parent(t, &file->to, err);
+}
+
+
 static int
 reg_durable_publish_rank(reg_durable_t *t, int rank, reg_error_t *err)
 {
-    reg_path_t  dir;
-    int         fd;
-
     for (size_t i = 0; i < t->nfiles; i++) {
-        if (t->files[i].rank != rank) {
-            continue;
-        }
-
-        if (t->files[i].from.len > 0
-            && reg_durable_publish(t, &t->files[i], err) == -1)
+        if (t->files[i].rank == rank
+            && reg_durable_publish_one(t, &t->files[i], err) == -1)
         {
-            return -1;
-        }
-
-        dir = t->files[i].to;
-        reg_path_parent(&dir);
-
-        fd = reg_durable_open_dir(t->store, dir.text);
-
-        if (fd == -1 && errno == ENOENT) {
-            continue;                            /* it was deleted since */
-        }
-
-        if (fd == -1) {
-            return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
-        }
-
-        if (reg_durable_add_dir(t, fd, err) == -1) {
             return -1;
         }
     }

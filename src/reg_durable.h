@@ -29,6 +29,9 @@
  *   D6  gc removes only what was unreachable and untouched for a whole grace
  *       period.
  *
+ * The directory that a moved file leaves is synced with the one that it comes
+ * to: after a power cut nobody may find a session that still names a blob.
+ *
  * What is there already with the same content is not written again, but it is
  * synced: whoever wrote it may not have come to that yet.
  *

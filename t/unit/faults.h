@@ -142,6 +142,22 @@ fault_soil_parent(const char *path)
 }
 
 
+/* But a session that still names what has become a blob could be resumed, and
+ * be written into it (D1). */
+static inline void
+fault_soil_session(const char *from, const char *to)
+{
+    reg_path_t  session;
+
+    if (strstr(from, "/_uploads/") != NULL && strstr(to, "/blobs/") != NULL) {
+        session.len = (size_t) snprintf(session.text, sizeof(session.text),
+                                        "%s", from);
+        reg_path_parent(&session);
+        fault_soil(&fault.dirs, fault_inode(session.text));
+    }
+}
+
+
 static inline int
 fault_open(const char *path, int flags, mode_t mode)
 {
@@ -248,6 +264,7 @@ fault_rename(const char *from, const char *to)
     if (rc == 0) {
         fault_soil_parent(from);
         fault_soil_parent(to);
+        fault_soil_session(from, to);
     }
 
     return rc;

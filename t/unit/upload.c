@@ -1157,7 +1157,7 @@ the_syncs_of_a_small_push_are_few(void **state)
 
     assert_in_range(fault_count_syncs(&(fault_loop_t) {
                         "a small push, new tree", prepare_nothing, run_push,
-                        check_push }), 1, 14);
+                        check_push }), 1, 15);
     assert_in_range(fault_count_syncs(&(fault_loop_t) {
                         "a small push, known repository", prepare_known,
                         run_push, check_push }), 1, 10);
