@@ -48,6 +48,7 @@ static int
 ctl_taglist_read(ctl_taglist_t *list, reg_str_t key, bool all,
     reg_error_t *err)
 {
+    char                     limit[16];
     reg_buf_t                from = REG_BUF_INIT;
     reg_redis_reply_t        reply;
     const reg_redis_watch_t  item = { ctl_taglist_member, list };
@@ -55,12 +56,12 @@ ctl_taglist_read(ctl_taglist_t *list, reg_str_t key, bool all,
     list->members.len = 0;
     list->odd = false;
     reg_buf_puts(&from, "-");
+    (void) snprintf(limit, sizeof(limit), "%d", all ? CTL_TAGLIST_STEP : 1);
 
     do {
         const reg_redis_command_t  range = {
             7, { REG_STR("ZRANGEBYLEX"), key, reg_buf_str(&from), REG_STR("+"),
-                 REG_STR("LIMIT"), REG_STR("0"),
-                 all ? REG_STR("1000") : REG_STR("1") }
+                 REG_STR("LIMIT"), REG_STR("0"), reg_str_from(limit) }
         };
 
         list->n = 0;

@@ -433,9 +433,10 @@ static void
 reg_tagcache_fill(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
     const reg_digest_t *d)
 {
-    char                  ms[24], value[REG_TAGCACHE_VALUE];
+    int                   done;
+    char                  fence[REG_TAGREDIS_FENCE], ms[24];
+    char                  value[REG_TAGCACHE_VALUE];
     reg_error_t           err = REG_ERROR_INIT;
-    reg_redis_reply_t     reply;
     reg_tagredis_t       *redis = &cache->redis;
     reg_tagredis_call_t   call;
     reg_redispool_link_t  link;
@@ -446,22 +447,18 @@ reg_tagcache_fill(reg_tagcache_t *cache, const reg_tagcache_look_t *look,
 
     (void) snprintf(ms, sizeof(ms), "%lld",
                     (long long) redis->config->tags_ttl);
-    (void) snprintf(value, sizeof(value), "%016llx %s",
-                    (unsigned long long) look->fence, d->text); /* fits */
+    reg_tagredis_fence(fence, look->fence);
+    (void) snprintf(value, sizeof(value), "%s%s", fence, d->text);   /* fits */
     reg_tagcache_call(cache, look, &cache->fill, &call);
     call.command.args[5] = reg_str_from(look->lease);
     call.command.args[6] = reg_str_from(value);
     call.command.args[7] = reg_str_from(ms);
 
-    if (reg_tagredis_run(&link, &call, &reply, &err) == -1) {
-        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
+    done = reg_tagredis_done(redis, &link, &call, &err);
 
-    } else if (reply.kind == REG_REDIS_REFUSED) {
-        reg_tagredis_refused(redis, &reply);
-
-    } else {
-        reg_tagredis_count(redis, reply.number == 1 ? REG_TAGCACHE_FILLED
-                                                    : REG_TAGCACHE_LATE);
+    if (done != -1) {
+        reg_tagredis_count(redis, done ? REG_TAGCACHE_FILLED
+                                       : REG_TAGCACHE_LATE);
     }
 
     reg_redispool_give(redis->pool, &link, &err);

@@ -80,11 +80,12 @@ static const char  reg_tagfill_whole_text[] =
 static bool
 reg_tagfill_bind(reg_tagfill_job_t *job, uint64_t server)
 {
+    char  fence[REG_TAGREDIS_FENCE];
+
     if (job->server == 0) {
         job->server = server;
-        (void) snprintf(job->whole, sizeof(job->whole), "!%016llx %s",
-                        (unsigned long long) (job->fill->redis->fence
-                                              ^ server),
+        reg_tagredis_fence(fence, job->fill->redis->fence ^ server);
+        (void) snprintf(job->whole, sizeof(job->whole), "!%s%s", fence,
                         job->lease + 2);                        /* fits */
     }
 
@@ -97,12 +98,11 @@ static bool
 reg_tagfill_do(reg_tagfill_job_t *job, const reg_tagredis_script_t *script,
     const reg_str_t args[3])
 {
-    bool                  done = false;
+    bool                  done;
     reg_error_t           err = REG_ERROR_INIT;
     reg_tagredis_t       *redis = job->fill->redis;
     const int             ms = (int) (redis->config->redis_read
                                       + redis->config->redis_write);
-    reg_redis_reply_t     reply;
     reg_redispool_link_t  link;
 
     reg_tagredis_call_t  call = {
@@ -116,18 +116,9 @@ reg_tagfill_do(reg_tagfill_job_t *job, const reg_tagredis_script_t *script,
         return false;
     }
 
-    if (!reg_tagfill_bind(job, link.server)) {
-        /* the lease is another server's */
-
-    } else if (reg_tagredis_run(&link, &call, &reply, &err) == -1) {
-        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
-
-    } else if (reply.kind == REG_REDIS_REFUSED) {
-        reg_tagredis_refused(redis, &reply);
-
-    } else {
-        done = reply.number == 1;
-    }
+    /* else the lease is another server's */
+    done = reg_tagfill_bind(job, link.server)
+           && reg_tagredis_done(redis, &link, &call, &err) == 1;
 
     reg_redispool_give(redis->pool, &link, &err);
 

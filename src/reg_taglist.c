@@ -266,7 +266,6 @@ reg_taglist_tell(reg_taglist_walk_t *walk)
 {
     reg_error_t           err = REG_ERROR_INIT;
     reg_tagredis_t       *redis = walk->lists->redis;
-    reg_redis_reply_t     reply;
     reg_redispool_link_t  link;
 
     if (walk->found.len == 0 || !reg_buf_ok(&walk->found)
@@ -282,13 +281,7 @@ reg_taglist_tell(reg_taglist_walk_t *walk)
                           reg_buf_str(&walk->found) } },
     };
 
-    if (reg_tagredis_run(&link, &call, &reply, &err) == -1) {
-        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
-
-    } else if (reply.kind == REG_REDIS_REFUSED) {
-        reg_tagredis_refused(redis, &reply);
-    }
-
+    (void) reg_tagredis_done(redis, &link, &call, &err);    /* it is counted */
     reg_redispool_give(redis->pool, &link, &err);
 }
 

@@ -153,6 +153,26 @@ reg_tagredis_run(const reg_redispool_link_t *link, reg_tagredis_call_t *call,
 }
 
 
+int
+reg_tagredis_done(reg_tagredis_t *redis, const reg_redispool_link_t *link,
+    reg_tagredis_call_t *call, reg_error_t *err)
+{
+    reg_redis_reply_t  reply;
+
+    if (reg_tagredis_run(link, call, &reply, err) == -1) {
+        reg_tagredis_count(redis, REG_TAGCACHE_FAILED);
+        return -1;
+    }
+
+    if (reply.kind == REG_REDIS_REFUSED) {
+        reg_tagredis_refused(redis, &reply);
+        return -1;
+    }
+
+    return reply.number == 1;
+}
+
+
 void
 reg_tagredis_fence(char text[REG_TAGREDIS_FENCE], uint64_t fence)
 {

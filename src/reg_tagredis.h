@@ -124,6 +124,11 @@ void reg_tagredis_script(reg_tagredis_script_t *script, const char *text);
 int reg_tagredis_run(const reg_redispool_link_t *link,
     reg_tagredis_call_t *call, reg_redis_reply_t *reply, reg_error_t *err);
 
+/* Runs a script that answers 1 if it has done what it is for: 1, or 0 if not;
+ * -1, which is counted, if the call failed or was refused. */
+int reg_tagredis_done(reg_tagredis_t *redis, const reg_redispool_link_t *link,
+    reg_tagredis_call_t *call, reg_error_t *err);
+
 /* As every value of ours begins: "0123456789abcdef ". */
 void reg_tagredis_fence(char text[REG_TAGREDIS_FENCE], uint64_t fence);
 
