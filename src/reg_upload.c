@@ -334,6 +334,15 @@ reg_upload_check(const char *uuid, reg_error_t *err)
 }
 
 
+/* A regular file of one name.  One that has another is a blob: a power cut on a
+ * file system without a journal can bring the session's name back (D1). */
+static bool
+reg_upload_is_ours(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink <= 1;
+}
+
+
 int
 reg_upload_stat(reg_store_t *store, const reg_name_t *name, const char *uuid,
     int64_t *offset, reg_error_t *err)
@@ -354,9 +363,9 @@ reg_upload_stat(reg_store_t *store, const reg_name_t *name, const char *uuid,
         return reg_upload_unknown(uuid, err);
     }
 
-    if (!S_ISREG(st.st_mode)) {
+    if (!reg_upload_is_ours(&st)) {
         (void) reg_error_sys(err, ELOOP, REG_BLOB_UPLOAD_UNKNOWN,
-                             "not a regular file:", path.text);
+                             "not a session's file:", path.text);
         return reg_upload_unknown(uuid, err);
     }
 
@@ -398,7 +407,7 @@ reg_upload_lock(reg_upload_t *up, reg_error_t *err)
     }
 
     if (lstat(path.text, &there) == -1 || here.st_ino != there.st_ino
-        || here.st_dev != there.st_dev || !S_ISREG(here.st_mode))
+        || here.st_dev != there.st_dev || !reg_upload_is_ours(&here))
     {
         (void) reg_error_sys(err, ENOENT, REG_BLOB_UPLOAD_UNKNOWN, "lock",
                              path.text);
@@ -551,7 +560,8 @@ reg_upload_claim(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
         return 0;
     }
 
-    /* no data file: its maker died, or is just about to make it */
+    /* no data file: its maker died, is just about to make it, or has made it
+     * a blob */
     if (why.sys == ENOENT) {
         up->offset = 0;
         return !reg_upload_is_newer(up, since - REG_UPLOAD_YOUNG);

@@ -15,6 +15,9 @@
  * One writer: open takes a lock on the data file and does not wait for it.
  * The lock is the kernel's, so it dies with the process.
  *
+ * A data file with a second name (hard link) is a blob, or somebody's copy of
+ * the tree: nobody writes to it, the session is unknown.
+ *
  *     reg_upload_t  up = REG_UPLOAD_INIT;
  *
  *     if (reg_upload_open(&up, store, &name, uuid, NULL, err) == -1)

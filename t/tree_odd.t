@@ -175,6 +175,29 @@ for my $title (sort keys %strange) {
     });
 }
 
+# What a power cut can leave on a file system without a journal: a push that
+# was acknowledged, and its session's name beside the blob (D1).
+
+for my $bytes ('', 'bytes of a blob') {
+    my $blob = $r->tree->blob($r->push_blob('twice', $bytes));
+    for my $method (qw(PATCH PUT)) {
+        for my $how ([], [chunked => 3]) {
+            my $location = $r->start_upload('twice');
+            my $data = $r->tree->upload('twice', uuid_of($location)) . '/data';
+            unlink $data or die $!;
+            link $blob, $data or die $!;
+            error_is($r->request($method, $method eq 'PUT'
+                    ? with_digest($location, sha256("${bytes}evil"))
+                    : $location, body => 'evil', @$how),
+                404, 'BLOB_UPLOAD_UNKNOWN',
+                "a session that still names a blob is none ($method @$how)");
+            error_is($r->request($_, $location), 404, 'BLOB_UPLOAD_UNKNOWN',
+                "to $_ either") for qw(GET DELETE);
+            is($r->tree->content($blob), $bytes, 'the blob is as it was');
+        }
+    }
+}
+
 
 # ---- directories on the way
 

@@ -285,6 +285,39 @@ a_session_without_data_is_left_to_its_maker_for_an_hour(void **state)
 }
 
 
+/* the session goes, the blob stays as it is */
+static void
+a_session_that_still_names_a_blob_goes_without_it(void **state)
+{
+    purge_session_t  s = session("a/b", "12345", 2 * DAY);
+    reg_path_t       data = path_of("a/b", &s, "data");
+    reg_path_t       dir = path_of("a/b", &s, NULL);
+    reg_digest_t     d = tree_digest(REG_SHA256, REG_STR("12345"));
+    reg_path_t       blob;
+    struct stat      st;
+    char             text[16];
+
+    (void) state;
+
+    reg_layout_blob(&blob, &tree_store.v2, &d);
+    assert_int_equal(tree_write(blob.text, "", 0), 0);
+    assert_int_equal(unlink(blob.text), 0);
+    assert_int_equal(link(data.text, blob.text), 0);
+
+    age(&dir, 2 * DAY);
+    run();
+    assert_int_equal(count.purged, 1);
+    assert_int_equal(count.bytes, 0);
+    assert_int_equal(count.failed, 0);
+    assert_false(is_there("a/b", &s));
+
+    assert_int_equal(tree_read(blob.text, text, sizeof(text)), 5);
+    assert_string_equal(text, "12345");
+    assert_int_equal(stat(blob.text, &st), 0);
+    assert_int_equal(st.st_nlink, 1);
+}
+
+
 static void
 empty_directories_go_others_stay(void **state)
 {
@@ -493,6 +526,7 @@ main(void)
         TEST(an_upload_that_is_being_written_to_stays),
         TEST(a_purged_upload_is_unknown),
         TEST(a_session_without_data_is_left_to_its_maker_for_an_hour),
+        TEST(a_session_that_still_names_a_blob_goes_without_it),
         TEST(empty_directories_go_others_stay),
         TEST(what_is_no_session_is_left_alone),
         TEST(a_step_may_end_it),

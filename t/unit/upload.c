@@ -445,6 +445,47 @@ a_committed_session_cannot_be_written_to(void **state)
 }
 
 
+/* D1: what a power cut can leave on a file system without a journal */
+static void
+a_session_that_still_names_a_blob_is_unknown(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+    reg_path_t    blob;
+    int64_t       n;
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+
+    create(REG_SHA256);
+    reg_layout_blob(&blob, &tree_store.v2, &d);
+    assert_int_equal(unlink(session("data").text), 0);
+    assert_int_equal(link(blob.text, session("data").text), 0);
+
+    assert_int_equal(open_it(NULL), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    assert_string_equal(err.detail, uuid);
+    no_error();
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    assert_string_equal(err.detail, uuid);
+    no_error();
+    assert_int_equal(reg_upload_cancel(&tree_store, &name, uuid, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+
+    assert_true(tree_has(session("data").text));
+    assert_null(fault_check_tree());
+
+    /* with one name it would be a session like any other */
+    assert_int_equal(unlink(blob.text), 0);
+    assert_int_equal(open_it(NULL), 0);
+    assert_int_equal(up.offset, 5);
+}
+
+
 /* S2 */
 static void
 sessions_of_others_and_of_none_are_unknown(void **state)
@@ -1186,6 +1227,7 @@ main(void)
         TEST(the_other_algorithm_may_be_asked_for_at_any_time),
         TEST(the_second_writer_is_told_that_it_is_busy),
         TEST(a_committed_session_cannot_be_written_to),
+        TEST(a_session_that_still_names_a_blob_is_unknown),
         TEST(sessions_of_others_and_of_none_are_unknown),
         TEST(a_uuid_that_is_none_is_unknown),
         TEST(a_cancelled_session_is_gone),
