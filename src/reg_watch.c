@@ -1,0 +1,118 @@
+#include "reg_watch.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "banned.h"
+
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC  0x58465342
+#endif
+
+/* one that is watched already is not to be watched for two */
+#define REG_WATCH_MASK  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO  \
+                         | IN_ONLYDIR | IN_MASK_CREATE)
+
+#define REG_WATCH_BUFFER  16384
+
+
+static bool
+reg_watch_hears_all(int fd)
+{
+    struct statfs  fs;
+
+    return fstatfs(fd, &fs) == 0
+           && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC
+               || fs.f_type == BTRFS_SUPER_MAGIC
+               || fs.f_type == TMPFS_MAGIC);
+}
+
+
+int
+reg_watch_add(reg_watch_t *watch, int fd)
+{
+    char  path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+
+    if (!reg_watch_hears_all(fd)) {
+        return REG_WATCH_NONE;
+    }
+
+    if (watch->fd == -1) {
+        watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    }
+
+    /* a path could by now be another directory's */
+    (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+
+    return watch->fd == -1
+           ? REG_WATCH_NONE : inotify_add_watch(watch->fd, path,
+                                                REG_WATCH_MASK);
+}
+
+
+void
+reg_watch_remove(reg_watch_t *watch, int id)
+{
+    /* fails if the directory has gone: then it is watched no longer */
+    (void) inotify_rm_watch(watch->fd, id);
+}
+
+
+static void
+reg_watch_tell(const struct inotify_event *event, reg_watch_heard_pt heard,
+    void *ctx)
+{
+    if (event->mask & IN_Q_OVERFLOW) {
+        heard(ctx, REG_WATCH_NONE, NULL);
+
+    } else if (event->mask & IN_IGNORED) {
+        heard(ctx, event->wd, NULL);
+
+    } else if (event->len > 0) {
+        heard(ctx, event->wd, event->name);
+    }
+}
+
+
+void
+reg_watch_read(reg_watch_t *watch, reg_watch_heard_pt heard, void *ctx)
+{
+    _Alignas(struct inotify_event) char  buffer[REG_WATCH_BUFFER];
+    ssize_t                              n;
+
+    if (watch->fd == -1) {
+        return;
+    }
+
+    while ((n = read(watch->fd, buffer, sizeof(buffer))) > 0) {
+        const char  *p = buffer, *end = buffer + n;
+
+        while (p < end) {
+            const struct inotify_event  *event = (const void *) p;
+
+            reg_watch_tell(event, heard, ctx);
+            p += sizeof(*event) + event->len;
+        }
+    }
+
+    if (n == 0 || errno != EAGAIN) {
+        heard(ctx, REG_WATCH_NONE, NULL);
+    }
+}
+
+
+void
+reg_watch_close(reg_watch_t *watch)
+{
+    if (watch->fd != -1) {
+        (void) close(watch->fd);                 /* was only read */
+        watch->fd = -1;
+    }
+}
