@@ -167,6 +167,10 @@ static const reg_metric_t  fcgi_metrics_table[] = {
         "registry_list_reads_total", REG_METRIC_COUNTER,
         .help = "Directories whose names were read: none were kept, or it had"
                 " changed." },
+    [FCGI_METRICS_LIST_UPDATED] = {
+        "registry_list_updates_total", REG_METRIC_COUNTER,
+        .help = "Directories whose names were put right by what the kernel"
+                " told of their changes." },
     [FCGI_METRICS_WALKS] = {
         "registry_catalog_walks_total", REG_METRIC_COUNTER,
         .help = "Walks through the tree, for the catalog.",
@@ -274,6 +278,8 @@ fcgi_metrics_lists(const fcgi_service_t *service)
     reg_metrics_add(service->metrics, FCGI_METRICS_LIST_OPENED, 0,
                     news.opened);
     reg_metrics_add(service->metrics, FCGI_METRICS_LIST_READ, 0, news.read);
+    reg_metrics_add(service->metrics, FCGI_METRICS_LIST_UPDATED, 0,
+                    news.updated);
     reg_metrics_set(service->metrics, FCGI_METRICS_LIST_BYTES, 0, news.bytes);
 }
 

@@ -3,8 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "reg_watch.h"
 
 
 #define REG_LISTS_BUCKETS  4096
@@ -16,15 +17,6 @@ struct reg_listed_s {
     reg_names_t  names;
 };
 
-/* What a directory shows of its changes. */
-typedef struct {
-    dev_t            dev;
-    ino_t            ino;
-    nlink_t          nlink;
-    struct timespec  mtime;
-    struct timespec  ctime;
-} reg_lists_stamp_t;
-
 typedef struct reg_lists_entry_s  reg_lists_entry_t;
 
 struct reg_lists_entry_s {
@@ -34,15 +26,22 @@ struct reg_lists_entry_s {
     uint64_t            hash;
     unsigned            users;          /* threads that have it in hand */
     bool                reading;
+    bool                changing;       /* names are, where they are */
 
-    reg_lists_stamp_t   shown;          /* what was seen last, and … */
-    int64_t             since;          /* when it was seen first; ns */
+    reg_stamp_seen_t    seen;           /* what was seen last */
 
     reg_listed_t       *listed;         /* NULL: not read yet */
     size_t              size;
-    reg_lists_stamp_t   stamp;          /* before it was read */
-    bool                quiet;          /* it had shown that for long */
+    reg_stamp_t         stamp;          /* before it was read, or since */
+    bool                quiet;          /* when it was read */
     uint64_t            asked;          /* of who asked before that */
+
+    int                 watch;          /* REG_WATCH_NONE: it is not */
+    reg_stamp_t         watched;        /* whose inode is */
+    reg_lists_entry_t  *next;           /* of what is watched, in its bucket */
+    bool                heard;          /* something, since it showed stamp */
+    bool                lost;           /* what was heard: to be read again */
+    reg_buf_t           changed;        /* names, for reg_names_update() */
 
     char                path[];
 };
@@ -59,6 +58,10 @@ struct reg_lists_s {
     reg_lists_entry_t  *newest;
     reg_lists_entry_t  *oldest;
     reg_lists_entry_t  *buckets[REG_LISTS_BUCKETS];
+
+    reg_watch_t         watch;
+    size_t              nwatched;
+    reg_lists_entry_t  *watched[REG_LISTS_WATCHES];      /* buckets */
 };
 
 /* One who asks. */
@@ -67,25 +70,15 @@ typedef struct {
     reg_names_kind_t    kind;
     int                 fd;
     uint64_t            asked;
-    reg_lists_stamp_t   stamp;
+    reg_stamp_t         stamp;
     int64_t             seen;           /* when the directory showed it; ns */
 } reg_lists_asker_t;
 
 
-static int64_t
-reg_lists_monotonic(void)
-{
-    struct timespec  now;
-
-    /* it advances when the clock does that file systems stamp with */
-    (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &now);     /* cannot fail */
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-
 static const reg_lists_sys_t  reg_lists_kernel = {
-    .now = reg_lists_monotonic,
-    .fstat = fstat
+    .now = reg_stamp_now,
+    .fstat = fstat,
+    .watched = REG_LISTS_WATCHED
 };
 
 
@@ -103,16 +96,27 @@ reg_listed_release(reg_listed_t *listed)
 
 
 static reg_listed_t *
-reg_listed_read(const reg_lists_asker_t *a, reg_error_t *err)
+reg_listed_new(void)
 {
     reg_listed_t  *listed = calloc(1, sizeof(*listed));
+
+    if (listed != NULL) {
+        atomic_init(&listed->refs, 1);
+    }
+
+    return listed;
+}
+
+
+static reg_listed_t *
+reg_listed_read(const reg_lists_asker_t *a, reg_error_t *err)
+{
+    reg_listed_t  *listed = reg_listed_new();
 
     if (listed == NULL) {
         (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "list", a->dir->text);
         return NULL;
     }
-
-    atomic_init(&listed->refs, 1);
 
     if (reg_names_read_at(&listed->names, a->fd, a->dir->text, a->kind, err)
         == -1)
@@ -125,39 +129,31 @@ reg_listed_read(const reg_lists_asker_t *a, reg_error_t *err)
 }
 
 
+/* NULL without memory. */
+static reg_listed_t *
+reg_listed_copy(const reg_listed_t *from)
+{
+    reg_listed_t  *listed = reg_listed_new();
+
+    if (listed != NULL && reg_names_copy(&listed->names, &from->names) == -1)
+    {
+        free(listed);
+        return NULL;
+    }
+
+    return listed;
+}
+
+
 static size_t
 reg_listed_size(const reg_listed_t *listed)
 {
     return sizeof(*listed) + listed->names.text.size
-           + listed->names.n * sizeof(*listed->names.list);
+           + listed->names.room * sizeof(*listed->names.list);
 }
 
 
 /* ---- what a directory shows ---------------------------------------------- */
-
-
-static bool
-reg_lists_same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-
-static bool
-reg_lists_same(const reg_lists_stamp_t *a, const reg_lists_stamp_t *b)
-{
-    return a->ino == b->ino && a->dev == b->dev && a->nlink == b->nlink
-           && reg_lists_same_time(a->mtime, b->mtime)
-           && reg_lists_same_time(a->ctime, b->ctime);
-}
-
-
-static int64_t
-reg_lists_grain(const reg_lists_stamp_t *stamp)
-{
-    return stamp->mtime.tv_nsec == 0 && stamp->ctime.tv_nsec == 0
-           ? REG_LISTS_GRAIN_LONG : REG_LISTS_GRAIN;
-}
 
 
 static int
@@ -171,23 +167,10 @@ reg_lists_look(const reg_lists_t *lists, reg_lists_asker_t *a,
                              a->dir->text);
     }
 
-    a->stamp = (reg_lists_stamp_t) { st.st_dev, st.st_ino, st.st_nlink,
-                                     st.st_mtim, st.st_ctim };
-
-    /* after the look: the time that was shown is not later than this */
+    a->stamp = reg_stamp_of(&st);
     a->seen = lists->sys.now();
 
     return 0;
-}
-
-
-static void
-reg_lists_note(reg_lists_entry_t *entry, const reg_lists_asker_t *a)
-{
-    if (!reg_lists_same(&entry->shown, &a->stamp)) {
-        entry->shown = a->stamp;
-        entry->since = a->seen;
-    }
 }
 
 
@@ -251,6 +234,7 @@ reg_lists_add(reg_lists_t *lists, const reg_path_t *path, uint64_t hash)
         memcpy(entry->path, path->text, path->len + 1);
         entry->hash = hash;
         entry->size = size;
+        entry->watch = REG_WATCH_NONE;
         entry->chain = *bucket;
         *bucket = entry;
         lists->used += size;
@@ -290,6 +274,9 @@ reg_lists_enter(reg_lists_t *lists, const reg_path_t *path)
 }
 
 
+static void reg_lists_unwatch(reg_lists_t *lists, reg_lists_entry_t *entry);
+
+
 static void
 reg_lists_evict(reg_lists_t *lists, reg_lists_entry_t *entry)
 {
@@ -301,6 +288,7 @@ reg_lists_evict(reg_lists_t *lists, reg_lists_entry_t *entry)
 
     *p = entry->chain;
     reg_lists_unlink(lists, entry);
+    reg_lists_unwatch(lists, entry);
     lists->used -= entry->size;
     reg_listed_release(entry->listed);
     free(entry);
@@ -328,32 +316,263 @@ reg_lists_leave(reg_lists_t *lists, reg_lists_entry_t *entry)
 }
 
 
+/* Something that an entry has takes other room than it did. */
+static void
+reg_lists_resize(reg_lists_t *lists, reg_lists_entry_t *entry, size_t before,
+    size_t now)
+{
+    entry->size = entry->size - before + now;
+    lists->used = lists->used - before + now;
+}
+
+
 static void
 reg_lists_keep(reg_lists_t *lists, reg_lists_entry_t *entry,
     reg_listed_t *listed)
 {
     if (entry->listed != NULL) {
-        entry->size -= reg_listed_size(entry->listed);
-        lists->used -= reg_listed_size(entry->listed);
+        reg_lists_resize(lists, entry, reg_listed_size(entry->listed), 0);
         reg_listed_release(entry->listed);
     }
 
     entry->listed = listed;
-    entry->size += reg_listed_size(listed);
-    lists->used += reg_listed_size(listed);
+    reg_lists_resize(lists, entry, 0, reg_listed_size(listed));
+}
+
+
+/* ---- what is heard; with the lock ---------------------------------------- */
+
+
+/* The names that are to be looked at; the entry has none then. */
+static reg_buf_t
+reg_lists_take_changed(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    reg_buf_t  changed = entry->changed;
+
+    reg_lists_resize(lists, entry, changed.size, 0);
+    entry->changed = (reg_buf_t) REG_BUF_INIT;
+
+    return changed;
+}
+
+
+static void
+reg_lists_forget_changed(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    reg_buf_t  changed = reg_lists_take_changed(lists, entry);
+
+    reg_buf_free(&changed);
+}
+
+
+static void
+reg_lists_lose(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    entry->lost = true;
+    entry->quiet = false;
+    reg_lists_forget_changed(lists, entry);
+}
+
+
+/* What it shows is again all that is known of its changes. */
+static void
+reg_lists_unwatch(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    reg_lists_entry_t  **p;
+
+    if (entry->watch == REG_WATCH_NONE) {
+        return;
+    }
+
+    p = &lists->watched[(unsigned) entry->watch % REG_LISTS_WATCHES];
+
+    while (*p != entry) {
+        p = &(*p)->next;
+    }
+
+    *p = entry->next;
+    lists->nwatched--;
+    reg_watch_remove(&lists->watch, entry->watch);
+    entry->watch = REG_WATCH_NONE;
+    reg_lists_lose(lists, entry);
+}
+
+
+/* Before a reading: whatever changes after this is heard. */
+static void
+reg_lists_watch(reg_lists_t *lists, reg_lists_entry_t *entry,
+    const reg_lists_asker_t *a)
+{
+    reg_lists_entry_t  **bucket;
+
+    if (entry->watch != REG_WATCH_NONE
+        && !reg_stamp_same_inode(&entry->watched, &a->stamp))
+    {
+        reg_lists_unwatch(lists, entry);
+    }
+
+    if (entry->watch != REG_WATCH_NONE || lists->sys.watched == 0
+        || a->stamp.size < lists->sys.watched
+        || lists->nwatched == REG_LISTS_WATCHES)
+    {
+        return;
+    }
+
+    entry->watch = reg_watch_add(&lists->watch, a->fd);
+
+    if (entry->watch != REG_WATCH_NONE) {
+        bucket = &lists->watched[(unsigned) entry->watch % REG_LISTS_WATCHES];
+        entry->watched = a->stamp;
+        entry->next = *bucket;
+        *bucket = entry;
+        lists->nwatched++;
+    }
+}
+
+
+static void
+reg_lists_heard_name(reg_lists_t *lists, reg_lists_entry_t *entry,
+    const char *name)
+{
+    size_t  before = entry->changed.size;
+
+    entry->heard = true;
+    entry->quiet = false;
+
+    if (entry->lost) {
+        return;                         /* it is read again */
+    }
+
+    reg_buf_put(&entry->changed, name, strlen(name) + 1);
+    reg_lists_resize(lists, entry, before, entry->changed.size);
+
+    if (!reg_buf_ok(&entry->changed)
+        || entry->changed.len > REG_LISTS_HEARD_MAX)
+    {
+        reg_lists_lose(lists, entry);
+    }
+}
+
+
+/* For reg_watch_read(). */
+static void
+reg_lists_heard(void *ctx, int id, const char *name)
+{
+    reg_lists_t        *lists = ctx;
+    reg_lists_entry_t  *entry;
+
+    if (id == REG_WATCH_NONE) {
+        for (entry = lists->newest; entry != NULL; entry = entry->older) {
+            if (entry->watch != REG_WATCH_NONE) {
+                reg_lists_lose(lists, entry);
+            }
+        }
+
+        return;
+    }
+
+    entry = lists->watched[(unsigned) id % REG_LISTS_WATCHES];
+
+    while (entry != NULL && entry->watch != id) {
+        entry = entry->next;
+    }
+
+    if (entry != NULL && name != NULL) {
+        reg_lists_heard_name(lists, entry, name);
+
+    } else if (entry != NULL) {
+        reg_lists_unwatch(lists, entry);
+    }
+}
+
+
+/* Whether what the directory shows is explained by what was heard. */
+static bool
+reg_lists_explained(const reg_lists_entry_t *entry, const reg_stamp_t *stamp)
+{
+    return entry->heard || reg_stamp_same(&entry->stamp, stamp);
+}
+
+
+/* Hears all that was over before.  The directory is looked at afterwards: what
+ * it shows then has been heard, or will be.  If it has not been a moment later,
+ * the change came another way, or is not over: it is read again. */
+static bool
+reg_lists_listen(reg_lists_t *lists, reg_lists_entry_t *entry,
+    const reg_lists_asker_t *a)
+{
+    struct stat  st;
+    reg_stamp_t  stamp;
+
+    reg_watch_read(&lists->watch, reg_lists_heard, lists);
+
+    if (lists->sys.fstat(a->fd, &st) == -1) {
+        reg_lists_lose(lists, entry);
+        return false;
+    }
+
+    stamp = reg_stamp_of(&st);
+
+    if (!reg_lists_explained(entry, &stamp)) {
+        reg_watch_read(&lists->watch, reg_lists_heard, lists);
+    }
+
+    if (entry->watch == REG_WATCH_NONE
+        || !reg_stamp_same_inode(&entry->watched, &stamp)
+        || !reg_lists_explained(entry, &stamp))
+    {
+        reg_lists_lose(lists, entry);
+    }
+
+    entry->stamp = stamp;
+    entry->heard = false;
+
+    return !entry->lost && entry->changed.len == 0;
 }
 
 
 /* ---- reading ------------------------------------------------------------- */
 
 
-/* Whether this asker may have what was read. */
+/* Whether this asker may have what was read; with the lock. */
 static bool
-reg_lists_serves(const reg_lists_entry_t *entry, const reg_lists_asker_t *a)
+reg_lists_serves(reg_lists_t *lists, reg_lists_entry_t *entry,
+    const reg_lists_asker_t *a)
 {
-    return entry->listed != NULL
-           && (entry->asked >= a->asked
-               || (entry->quiet && reg_lists_same(&entry->stamp, &a->stamp)));
+    if (entry->listed == NULL || entry->changing) {
+        return false;
+    }
+
+    if (entry->asked >= a->asked) {
+        return true;
+    }
+
+    return entry->watch == REG_WATCH_NONE
+           ? entry->quiet && reg_stamp_same(&entry->stamp, &a->stamp)
+           : !entry->reading && reg_lists_listen(lists, entry, a);
+}
+
+
+/* Gives up the lock; what is read or changed now is for all who have asked. */
+static uint64_t
+reg_lists_begin(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    uint64_t  asked = lists->asked;
+
+    entry->reading = true;
+    (void) pthread_mutex_unlock(&lists->lock);
+
+    return asked;
+}
+
+
+static void
+reg_lists_end(reg_lists_t *lists, reg_lists_entry_t *entry)
+{
+    (void) pthread_mutex_lock(&lists->lock);
+    entry->reading = false;
+    entry->changing = false;
+    (void) pthread_cond_broadcast(&lists->done);
 }
 
 
@@ -363,40 +582,86 @@ static int
 reg_lists_read(reg_lists_t *lists, reg_lists_entry_t *entry,
     reg_lists_asker_t *a, reg_error_t *err)
 {
-    int            rc;
-    bool           quiet = false;
-    int64_t        since = entry->since;
-    uint64_t       asked = lists->asked;
-    reg_listed_t  *listed = NULL;
+    int               rc;
+    bool              quiet = false;
+    uint64_t          asked;
+    reg_listed_t     *listed = NULL;
+    reg_stamp_seen_t  seen = entry->seen;
 
-    reg_lists_stamp_t  shown = entry->shown;
-
-    entry->reading = true;
-    (void) pthread_mutex_unlock(&lists->lock);
+    reg_lists_watch(lists, entry, a);
+    reg_lists_forget_changed(lists, entry);
+    entry->heard = false;
+    entry->lost = false;
+    asked = reg_lists_begin(lists, entry);
 
     rc = reg_lists_look(lists, a, err);
 
     if (rc == 0) {
-        quiet = reg_lists_same(&shown, &a->stamp)
-                && a->seen - since >= reg_lists_grain(&a->stamp);
+        quiet = reg_stamp_quiet(&seen, &a->stamp, a->seen);
         listed = reg_listed_read(a, err);
         rc = listed == NULL ? -1 : 0;
     }
 
-    (void) pthread_mutex_lock(&lists->lock);
-    entry->reading = false;
-    (void) pthread_cond_broadcast(&lists->done);
+    reg_lists_end(lists, entry);
     lists->count.read++;
 
     if (rc == 0) {
-        reg_lists_note(entry, a);
+        reg_stamp_note(&entry->seen, &a->stamp, a->seen);
         reg_lists_keep(lists, entry, listed);
         entry->stamp = a->stamp;
         entry->quiet = quiet;
         entry->asked = asked;
+    } else {
+        reg_lists_lose(lists, entry);
     }
 
     return rc;
+}
+
+
+/* Puts the names right by what was heard, for all that wait; with the lock,
+ * which is given up meanwhile.  If that fails, they are read. */
+static void
+reg_lists_update(reg_lists_t *lists, reg_lists_entry_t *entry,
+    const reg_lists_asker_t *a)
+{
+    int            rc = -1;
+    uint64_t       asked;
+    size_t         before = reg_listed_size(entry->listed);
+    reg_buf_t      changed = reg_lists_take_changed(lists, entry);
+    reg_listed_t  *listed = entry->listed;
+
+    /* nobody else has them, and nobody gets them now */
+    entry->changing = atomic_load(&listed->refs) == 1;
+    asked = reg_lists_begin(lists, entry);
+
+    if (!entry->changing) {
+        listed = reg_listed_copy(listed);
+    }
+
+    if (listed != NULL) {
+        rc = reg_names_update(&listed->names, a->fd, a->kind, &changed);
+    }
+
+    reg_buf_free(&changed);
+    reg_lists_end(lists, entry);
+    lists->count.updated++;
+
+    if (listed == entry->listed) {
+        reg_lists_resize(lists, entry, before, reg_listed_size(listed));
+
+    } else if (rc == 0) {
+        reg_lists_keep(lists, entry, listed);
+
+    } else {
+        reg_listed_release(listed);
+    }
+
+    if (rc == 0) {
+        entry->asked = asked;
+    } else {
+        reg_lists_lose(lists, entry);
+    }
 }
 
 
@@ -414,11 +679,15 @@ reg_lists_get(reg_lists_t *lists, reg_lists_asker_t *a, reg_list_t *list,
 
     a->asked = ++lists->asked;
     lists->count.opened++;
-    reg_lists_note(entry, a);
+    reg_stamp_note(&entry->seen, &a->stamp, a->seen);
 
-    while (rc == 0 && !reg_lists_serves(entry, a)) {
+    while (rc == 0 && !reg_lists_serves(lists, entry, a)) {
         if (entry->reading) {
             (void) pthread_cond_wait(&lists->done, &lists->lock);
+
+        } else if (entry->changed.len > 0) {
+            reg_lists_update(lists, entry, a);
+
         } else {
             rc = reg_lists_read(lists, entry, a, err);
         }
@@ -503,6 +772,7 @@ reg_lists_create(size_t max, const reg_lists_sys_t *sys)
         (void) pthread_cond_init(&lists->done, NULL);      /* the same */
         lists->max = max;
         lists->sys = sys != NULL ? *sys : reg_lists_kernel;
+        lists->watch = (reg_watch_t) REG_WATCH_INIT;
     }
 
     return lists;
@@ -520,6 +790,7 @@ reg_lists_free(reg_lists_t *lists)
         reg_lists_evict(lists, lists->newest);
     }
 
+    reg_watch_close(&lists->watch);
     (void) pthread_cond_destroy(&lists->done);       /* nobody waits */
     (void) pthread_mutex_destroy(&lists->lock);      /* nobody holds it */
     free(lists);
@@ -542,6 +813,7 @@ reg_lists_take_count(reg_lists_t *lists, reg_lists_count_t *count)
     (void) pthread_mutex_lock(&lists->lock);      /* fails for misuse only */
     count->opened = lists->count.opened - lists->taken.opened;
     count->read = lists->count.read - lists->taken.read;
+    count->updated = lists->count.updated - lists->taken.updated;
     count->bytes = (int64_t) lists->used;
     lists->taken = lists->count;
     (void) pthread_mutex_unlock(&lists->lock);

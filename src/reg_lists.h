@@ -10,17 +10,23 @@
  *     reg_list_close(&list);
  *
  * What is opened is right: it shows every change of the directory that was
- * over when it was opened, whoever made it.  The directory is looked at each
- * time, and its names are read again if it is another one or has other times
- * than when they were read.  Times have a grain: a directory that changes
- * twice within it shows the second change by nothing.  So names that were
- * read are used again only if the directory had shown the same times for
- * longer than the grain when the reading began.  This is measured here, by a
- * clock that does not jump: what the clocks of hosts say does not matter.
+ * over when it was opened, whoever made it.  There are two ways to know that.
+ *
+ * A directory is looked at each time, and its names are read again if it shows
+ * other times than when they were read, or did not show these for long enough
+ * before (reg_stamp.h).
+ *
+ * A large one is watched as well, where the file system is local
+ * (reg_watch.h), from before its names are read.  Then the kernel says which
+ * entries have changed: these are looked at, and their names put in or taken
+ * out, which costs microseconds where a reading costs milliseconds.  If the
+ * directory shows other times and nothing was heard of it, or too much, it is
+ * read again.
  *
  * One thread at a time reads a directory; who asks meanwhile waits, and gets
  * what was read if the reading began after it had asked.  Names that are in
  * use are never changed: they live until the last who opened them closes.
+ * Changes go into a copy of them then.
  *
  * Bounded: what was used least recently goes when all that is kept is more
  * than max bytes.  Safe to call from all threads.
@@ -35,17 +41,22 @@
 #define REG_LISTS_H
 
 #include "reg_names.h"
+#include "reg_stamp.h"
 
 /* Where time comes from, so that a test can stop it. */
 typedef struct {
-    int64_t  (*now)(void);              /* nanoseconds; it never jumps */
+    int64_t  (*now)(void);              /* as reg_stamp_now() */
     int      (*fstat)(int fd, struct stat *st);
+    off_t      watched;                 /* bytes of a directory from which on
+                                           it is watched; 0: none is */
 } reg_lists_sys_t;
 
-/* nanoseconds: the grain of a file system whose times have fractions of a
- * second (twice the slowest tick of Linux), and of any other */
-#define REG_LISTS_GRAIN       20000000LL
-#define REG_LISTS_GRAIN_LONG  2000000000LL
+/* more than a block, which is a hundred names or some more; so many may be
+ * watched (each takes 1 KiB of the kernel's), and so many bytes of what was
+ * heard of one are kept */
+#define REG_LISTS_WATCHED    8192
+#define REG_LISTS_WATCHES    1024
+#define REG_LISTS_HEARD_MAX  (64 * 1024)
 
 typedef struct reg_lists_s   reg_lists_t;
 typedef struct reg_listed_s  reg_listed_t;
@@ -59,6 +70,7 @@ typedef struct {
 typedef struct {
     int64_t  opened;
     int64_t  read;                      /* how often names were read */
+    int64_t  updated;                   /* or put right by what was heard */
     int64_t  bytes;                     /* kept now */
 } reg_lists_count_t;
 

@@ -10,7 +10,7 @@
 #include "tree.h"
 
 
-#define GRAIN  REG_LISTS_GRAIN
+#define GRAIN  REG_STAMP_GRAIN
 
 
 static reg_lists_t  *lists;
@@ -19,6 +19,9 @@ static reg_error_t   err;
 static int64_t       now;                /* ns */
 static int64_t       grain;              /* of the file system; 0: its own */
 static int64_t       changed;            /* when it thinks dir was; ns */
+static void        (*meddle)(void);      /* between two steps of a reading, … */
+static int           meddle_at;          /* at the n-th step */
+static char          shared[32];         /* a directory in memory */
 
 
 static int64_t
@@ -28,12 +31,25 @@ clock_of_the_test(void)
 }
 
 
+static void
+step(void)
+{
+    if (meddle != NULL && --meddle_at == 0) {
+        meddle();
+    }
+}
+
+
 /* A file system whose clock is the test's, with a grain, and that counts no
  * links. */
 static int
 coarse_fstat(int fd, struct stat *st)
 {
-    int  rc = fstat(fd, st);
+    int  rc;
+
+    step();
+    rc = fstat(fd, st);
+    step();
 
     if (grain > 0) {
         st->st_mtim.tv_sec = changed / 1000000000;
@@ -46,7 +62,9 @@ coarse_fstat(int fd, struct stat *st)
 }
 
 
-static const reg_lists_sys_t  world = { clock_of_the_test, coarse_fstat };
+static const reg_lists_sys_t  world = { clock_of_the_test, coarse_fstat, 0 };
+static const reg_lists_sys_t  watched = { clock_of_the_test, coarse_fstat, 1 };
+static const reg_lists_sys_t  kernel_watched = { reg_stamp_now, fstat, 1 };
 
 
 static int
@@ -55,6 +73,7 @@ renew(void **state)
     err = (reg_error_t) REG_ERROR_INIT;
     now = 1000 * GRAIN + GRAIN / 4;
     grain = 0;
+    meddle = NULL;
 
     if (tree_renew(state) == -1) {
         return -1;
@@ -75,6 +94,36 @@ give_up(void **state)
 
     reg_lists_free(lists);
     return 0;
+}
+
+
+/* On a file system that can be watched, whatever the tests run on. */
+static int
+renew_in_memory(void **state)
+{
+    int  rc = renew(state);
+
+    (void) snprintf(shared, sizeof(shared), "/dev/shm/unit-XXXXXX");
+
+    if (rc == -1 || mkdtemp(shared) == NULL) {
+        return -1;
+    }
+
+    dir.len = (size_t) snprintf(dir.text, sizeof(dir.text), "%s/names",
+                                shared);
+    reg_lists_free(lists);
+    lists = reg_lists_create(1 << 20, &watched);
+
+    return lists == NULL ? -1 : mkdir(dir.text, 0755);
+}
+
+
+static int
+give_up_in_memory(void **state)
+{
+    return give_up(state) == 0
+           && nftw(shared, tree_remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0
+           ? rmdir(shared) : -1;
 }
 
 
@@ -108,7 +157,7 @@ drop(const char *name)
 
 
 static void
-expect(const char *want)
+expect_either(const char *want, const char *or)
 {
     reg_list_t  list;
     reg_buf_t   got = REG_BUF_INIT;
@@ -122,8 +171,29 @@ expect(const char *want)
 
     reg_list_close(&list);
     reg_buf_put(&got, "", 1);
-    assert_string_equal(got.data, want);
+
+    if (strcmp(got.data, or) != 0) {
+        assert_string_equal(got.data, want);
+    }
+
     reg_buf_free(&got);
+}
+
+
+static void
+expect(const char *want)
+{
+    expect_either(want, want);
+}
+
+
+static int64_t
+updates(void)
+{
+    reg_lists_count_t  count;
+
+    reg_lists_count(lists, &count);
+    return count.updated;
 }
 
 
@@ -230,7 +300,7 @@ changes_at_the_same_time_are_seen(void **state)
 {
     (void) state;
 
-    changes_within_the_grain_of(10000000, 3000000, REG_LISTS_GRAIN);
+    changes_within_the_grain_of(10000000, 3000000, REG_STAMP_GRAIN);
 }
 
 
@@ -239,7 +309,7 @@ changes_in_the_same_second_are_seen(void **state)
 {
     (void) state;
 
-    changes_within_the_grain_of(1000000000, 170000000, REG_LISTS_GRAIN_LONG);
+    changes_within_the_grain_of(1000000000, 170000000, REG_STAMP_GRAIN_LONG);
 }
 
 
@@ -373,6 +443,441 @@ only_what_was_asked_for_is_listed(void **state)
 }
 
 
+/* ---- what is heard ------------------------------------------------------- */
+
+
+static void
+what_is_watched_is_read_once(void **state)
+{
+    (void) state;
+
+    make("b");
+    expect("b ");
+    make("d");
+    make("a");
+    expect("a b d ");
+    expect("a b d ");
+    assert_int_equal(updates(), 1);
+    drop("b");
+    make("c");
+    drop("d");
+    make("d");
+    make("gone");
+    drop("gone");
+    expect("a c d ");
+    drop("a");
+    drop("c");
+    drop("d");
+    expect("");
+    make("e");
+    expect("e ");
+    assert_int_equal(updates(), 4);
+    assert_int_equal(reads(), 1);
+}
+
+
+/* A rename takes a name away, brings one, or puts one in another's place. */
+static void
+what_is_renamed_is_heard(void **state)
+{
+    reg_path_t  here = dir, there = dir;
+
+    (void) state;
+
+    make("a");
+    make("b");
+    expect("a b ");
+
+    reg_path_add(&here, "a");
+    there.len += (size_t) snprintf(there.text + there.len, 8, "-out");
+    assert_int_equal(rename(here.text, there.text), 0);
+    expect("b ");
+    assert_int_equal(rename(there.text, here.text), 0);
+    expect("a b ");
+
+    there = dir;
+    reg_path_add(&there, "b");
+    assert_int_equal(rename(here.text, there.text), 0);
+    expect("b ");
+    assert_int_equal(rename(there.text, here.text), 0);
+    expect("a ");
+    assert_int_equal(reads(), 1);
+
+    /* what is another kind of thing now */
+    drop("a");
+    assert_int_equal(symlink("/", here.text), 0);
+    assert_int_equal(tree_write(there.text, "", 0), 0);
+    expect("");
+    assert_int_equal(unlink(here.text), 0);
+    assert_int_equal(unlink(there.text), 0);
+    make("b");
+    expect("b ");
+    assert_int_equal(reads(), 1);
+}
+
+
+static void
+a_change_that_nobody_told_of_is_read(void **state)
+{
+    (void) state;
+
+    make("a");
+    expect("a ");
+    assert_int_equal(chmod(dir.text, 0700), 0);
+    expect("a ");
+    assert_int_equal(reads(), 2);
+    expect("a ");
+    make("b");
+    expect("a b ");
+    assert_int_equal(reads(), 2);
+}
+
+
+static void
+make_one_more(void)
+{
+    make("meddled");
+}
+
+
+static void
+drop_one(void)
+{
+    drop("b");
+}
+
+
+/* A change before or after any look of a first and a second list. */
+static void
+meddle_between(void (*with)(void), const char *before, const char *after)
+{
+    for (int i = 0; i < 16; i++) {
+        bool  first = i / 8 == 0;
+
+        (void) give_up_in_memory(NULL);
+        assert_int_equal(renew_in_memory(NULL), 0);
+        make("b");
+
+        if (!first) {
+            expect("b ");
+        }
+
+        make("a");
+        meddle = with;
+        meddle_at = i % 8 + 1;
+        expect_either(before, after);
+        expect_either(meddle_at > 0 ? before : after, after);
+        assert_true(meddle_at <= 0);
+        expect(after);
+        assert_int_equal(reads(), 1);
+    }
+}
+
+
+static void
+a_change_between_two_steps_is_heard(void **state)
+{
+    (void) state;
+
+    meddle_between(make_one_more, "a b ", "a b meddled ");
+    meddle_between(drop_one, "a b ", "a ");
+}
+
+
+static void
+a_directory_in_place_of_one_that_is_watched_is_seen(void **state)
+{
+    char        name[16], want[24];
+    reg_path_t  other = dir;
+
+    (void) state;
+
+    other.len += (size_t) snprintf(other.text + other.len, 8, "-old");
+    make("a");
+    expect("a ");
+
+    for (int i = 0; i < 20; i++) {
+        (void) snprintf(name, sizeof(name), "t%d", i);
+        assert_int_equal(rename(dir.text, other.text), 0);
+        assert_int_equal(mkdir(dir.text, 0755), 0);
+        make(name);
+        reg_path_add(&other, i == 0 ? "a" : "x");
+        assert_int_equal(rmdir(other.text), 0);
+        other.text[other.len -= 2] = '\0';
+        assert_int_equal(rmdir(other.text), 0);
+        (void) snprintf(want, sizeof(want), "%s ", name);
+        expect(want);
+        drop(name);
+        make("x");
+        expect("x ");
+    }
+}
+
+
+static void
+more_than_the_kernel_tells_is_read(void **state)
+{
+    char     text[16] = "";
+    int64_t  most;
+    int      fd = open("/proc/sys/fs/inotify/max_queued_events", O_RDONLY);
+
+    (void) state;
+
+    assert_true(fd != -1 && read(fd, text, sizeof(text) - 1) > 1);
+    assert_int_equal(close(fd), 0);
+    text[strcspn(text, "\n")] = '\0';
+    assert_int_equal(reg_str_int(reg_str_from(text), INT32_MAX, &most), 0);
+
+    make("a");
+    expect("a ");
+
+    for (int64_t i = 0; i <= most / 2; i++) {
+        make("x");
+        drop("x");
+    }
+
+    make("b");
+    expect("a b ");
+    assert_int_equal(reads(), 2);
+    make("c");
+    expect("a b c ");
+    assert_int_equal(reads(), 2);
+}
+
+
+/* Others' lists make us hear of it, but nobody asks for this one. */
+static void
+more_than_is_kept_of_what_was_heard_is_read(void **state)
+{
+    char               name[128];
+    reg_path_t         top = dir;
+    reg_lists_count_t  count;
+
+    (void) state;
+
+    make("other");
+    make("a");
+    dir = top;
+    reg_path_add(&dir, "other");
+    make("b");
+    expect("b ");
+    dir = top;
+    expect("a other ");
+
+    for (int i = 0; i < 2 * REG_LISTS_HEARD_MAX / 100; i++) {
+        (void) snprintf(name, sizeof(name), "%0100d", i);
+        make(name);
+        drop(name);
+
+        if (i % 100 == 0) {
+            reg_path_add(&dir, "other");
+            expect("b ");
+            dir = top;
+            reg_lists_count(lists, &count);
+            assert_true(count.bytes <= 3 * REG_LISTS_HEARD_MAX);
+        }
+    }
+
+    make("c");
+    expect("a c other ");
+    assert_int_equal(reads(), 3);
+    make("d");
+    expect("a c d other ");
+    assert_int_equal(reads(), 3);
+}
+
+
+static void
+names_in_use_do_not_change(void **state)
+{
+    reg_list_t  old;
+
+    (void) state;
+
+    make("b");
+    make("c");
+    assert_int_equal(reg_lists_open(lists, &dir, REG_NAMES_TAGS, &old, &err),
+                     0);
+    drop("b");
+    make("a");
+    expect("a c ");
+    make("d");
+    drop("c");
+    expect("a d ");
+    assert_int_equal(reads(), 1);
+    assert_int_equal(old.names->n, 2);
+    assert_string_equal(old.names->list[0].data, "b");
+    assert_string_equal(old.names->list[1].data, "c");
+    reg_list_close(&old);
+}
+
+
+/* ---- all of it, at random ------------------------------------------------ */
+
+
+static unsigned  seed;
+
+
+static unsigned
+any(unsigned n)
+{
+    seed = seed * 1103515245u + 12345u;
+
+    return (seed >> 16) % n;
+}
+
+
+static void
+any_path(reg_path_t *path, reg_names_kind_t kind)
+{
+    static const char *const  tags[] = { "", "v1.", "_", ".", "a-" };
+    static const char *const  catalog[] = { "", "a+", "a-", ".", "b+c+" };
+
+    char  name[32];
+
+    (void) snprintf(name, sizeof(name), "%s%u",
+                    (kind == REG_NAMES_CATALOG ? catalog : tags)[any(5)],
+                    any(40));
+    *path = dir;
+    reg_path_add(path, name);
+}
+
+
+static void
+any_change(reg_names_kind_t kind)
+{
+    reg_path_t  path, other;
+
+    any_path(&path, kind);
+    any_path(&other, kind);
+
+    /* any may fail, as there is or is not what it wants */
+    switch (any(8)) {
+    case 0: case 1: case 2:
+        if (kind == REG_NAMES_CATALOG) {
+            (void) tree_write(path.text, "", 0);
+        } else {
+            (void) mkdir(path.text, 0755);
+        }
+        break;
+    case 3: case 4:
+        (void) remove(path.text);
+        break;
+    case 5:
+        (void) rename(path.text, other.text);
+        break;
+    case 6:
+        (void) !symlink("x", path.text);
+        break;
+    default:
+        if (kind == REG_NAMES_CATALOG) {
+            (void) mkdir(path.text, 0755);
+        } else {
+            (void) tree_write(path.text, "", 0);
+        }
+    }
+}
+
+
+static void
+compare_with_the_disk(reg_names_kind_t kind, reg_list_t *held)
+{
+    reg_list_t   list;
+    reg_names_t  fresh = REG_NAMES_INIT;
+
+    assert_int_equal(reg_lists_open(lists, &dir, kind, &list, &err), 0);
+    assert_int_equal(reg_names_read(&fresh, dir.text, kind, REG_UNKNOWN,
+                                    &err), 0);
+    assert_int_equal(list.names->n, fresh.n);
+
+    for (size_t i = 0; i < fresh.n; i++) {
+        assert_string_equal(list.names->list[i].data, fresh.list[i].data);
+        assert_int_equal(list.names->list[i].len, fresh.list[i].len);
+    }
+
+    reg_names_free(&fresh);
+
+    if (held->listed == NULL && any(4) == 0) {
+        *held = list;
+        return;
+    }
+
+    reg_list_close(&list);
+
+    if (held->listed != NULL && any(4) == 0) {
+        reg_list_close(held);
+        held->listed = NULL;
+    }
+}
+
+
+static void
+change_at_random(reg_names_kind_t kind)
+{
+    reg_list_t  held = { -1, NULL, NULL };
+
+    seed = (unsigned) getpid();
+    print_message("from %u\n", seed);
+
+    for (int i = 0; i < 3000; i++) {
+        for (unsigned n = any(50) == 0 ? 200 : any(4); n > 0; n--) {
+            any_change(kind);
+        }
+
+        compare_with_the_disk(kind, &held);
+    }
+
+    if (held.listed != NULL) {
+        reg_list_close(&held);
+    }
+
+    print_message("%lld lists read, %lld updated\n", (long long) reads(),
+                  (long long) updates());
+}
+
+
+static void
+whatever_changes_is_seen(void **state)
+{
+    (void) state;
+
+    reg_lists_free(lists);
+    lists = reg_lists_create(1 << 20, &kernel_watched);
+    change_at_random(REG_NAMES_TAGS);
+}
+
+
+static void
+whatever_changes_of_files_is_seen(void **state)
+{
+    (void) state;
+
+    reg_lists_free(lists);
+    lists = reg_lists_create(1 << 20, &kernel_watched);
+    change_at_random(REG_NAMES_CATALOG);
+}
+
+
+static void
+whatever_changes_is_heard(void **state)
+{
+    (void) state;
+
+    change_at_random(REG_NAMES_TAGS);
+    assert_int_equal(reads(), 1);
+}
+
+
+static void
+whatever_changes_of_files_is_heard(void **state)
+{
+    (void) state;
+
+    change_at_random(REG_NAMES_CATALOG);
+    assert_int_equal(reads(), 1);
+}
+
+
 /* ---- bounds -------------------------------------------------------------- */
 
 
@@ -501,16 +1006,14 @@ read_all_the_time(void *data)
 
 
 static void
-no_thread_misses_what_was_done_before(void **state)
+while_threads_read(const reg_lists_sys_t *sys)
 {
     pthread_t          readers[READERS];
     char               name[16];
     reg_lists_count_t  count;
 
-    (void) state;
-
     reg_lists_free(lists);
-    lists = reg_lists_create(1 << 20, NULL);
+    lists = reg_lists_create(1 << 20, sys);
     atomic_store(&made, 0);
     atomic_store(&wrong, 0);
 
@@ -532,15 +1035,36 @@ no_thread_misses_what_was_done_before(void **state)
     assert_int_equal(atomic_load(&wrong), 0);
     reg_lists_count(lists, &count);
     assert_true(count.read <= count.opened);
-    print_message("%lld lists, of which %lld were read\n",
-                  (long long) count.opened, (long long) count.read);
+    print_message("%lld lists, of which %lld were read, %lld updated\n",
+                  (long long) count.opened, (long long) count.read,
+                  (long long) count.updated);
+}
+
+
+static void
+no_thread_misses_what_was_done_before(void **state)
+{
+    (void) state;
+
+    while_threads_read(NULL);
+}
+
+
+static void
+no_thread_misses_what_was_told_before(void **state)
+{
+    (void) state;
+
+    while_threads_read(&kernel_watched);
 }
 
 
 int
 main(void)
 {
-#define TEST(f)  cmocka_unit_test_setup_teardown(f, renew, give_up)
+#define TEST(f)   cmocka_unit_test_setup_teardown(f, renew, give_up)
+#define HEARD(f)  cmocka_unit_test_setup_teardown(f, renew_in_memory,         \
+                                                  give_up_in_memory)
 
     const struct CMUnitTest  tests[] = {
         TEST(names_are_read_once_after_the_grain),
@@ -552,9 +1076,22 @@ main(void)
         TEST(another_directory_in_its_place_is_seen),
         TEST(a_directory_that_is_gone_is_unknown),
         TEST(only_what_was_asked_for_is_listed),
+        HEARD(what_is_watched_is_read_once),
+        HEARD(what_is_renamed_is_heard),
+        HEARD(a_change_that_nobody_told_of_is_read),
+        HEARD(a_change_between_two_steps_is_heard),
+        HEARD(a_directory_in_place_of_one_that_is_watched_is_seen),
+        HEARD(more_than_the_kernel_tells_is_read),
+        HEARD(more_than_is_kept_of_what_was_heard_is_read),
+        HEARD(names_in_use_do_not_change),
+        TEST(whatever_changes_is_seen),
+        TEST(whatever_changes_of_files_is_seen),
+        HEARD(whatever_changes_is_heard),
+        HEARD(whatever_changes_of_files_is_heard),
         TEST(what_was_counted_is_taken_once),
         TEST(what_is_kept_stays_within_its_bound),
         TEST(no_thread_misses_what_was_done_before),
+        TEST(no_thread_misses_what_was_told_before),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, tree_teardown);

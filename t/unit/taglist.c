@@ -624,7 +624,7 @@ static int
 renew(void **state)
 {
     static const reg_tagcache_log_t  log = { .line = line };
-    static const reg_lists_sys_t     sys = { clock_of_the_test, looked };
+    static const reg_lists_sys_t     sys = { clock_of_the_test, looked, 0 };
 
     reg_tagcache_stats_t  stats;
 
