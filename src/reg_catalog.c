@@ -7,6 +7,7 @@
 
 #include "reg_lists.h"
 #include "reg_lock.h"
+#include "reg_newcomers.h"
 #include "reg_repo.h"
 
 
@@ -25,6 +26,7 @@ typedef struct {
 struct reg_catalog_s {
     reg_store_t         *store;
     int64_t              max_age;
+    reg_newcomers_t     *newcomers;
     pthread_mutex_t      lock;          /* over the hints */
     reg_catalog_hint_t   hints[REG_CATALOG_HINTS];
 };
@@ -35,7 +37,10 @@ reg_catalog_create(reg_store_t *store, int64_t max_age, reg_error_t *err)
 {
     reg_catalog_t  *catalog = calloc(1, sizeof(*catalog));
 
-    if (catalog == NULL) {
+    if (catalog == NULL
+        || (catalog->newcomers = reg_newcomers_create(store)) == NULL)
+    {
+        free(catalog);
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
         return NULL;
     }
@@ -53,6 +58,7 @@ reg_catalog_free(reg_catalog_t *catalog)
 {
     if (catalog != NULL) {
         (void) pthread_mutex_destroy(&catalog->lock);    /* nobody holds it */
+        reg_newcomers_free(catalog->newcomers);
         free(catalog);
     }
 }
@@ -157,20 +163,97 @@ reg_catalog_age(const reg_catalog_t *catalog, time_t now)
 }
 
 
-/* Opens the index; false if there is none that is good. */
+/* Opens an empty file, which is made if it is not there.  It is not synced: the
+ * directory is, at the end. */
+static int
+reg_catalog_touch(reg_store_t *store, const reg_path_t *path,
+    reg_error_t *err)
+{
+    int  fd = store->sys->open(path->text, O_WRONLY | O_CREAT | O_NOFOLLOW
+                               | O_NONBLOCK, 0644);
+
+    return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "create",
+                                         path->text);
+}
+
+
+/* Puts a repository that is none of ours into the index: 1, or 0 if it is there
+ * or has no manifest. */
+static int
+reg_catalog_put(reg_catalog_t *catalog, const reg_name_t *name,
+    reg_error_t *err)
+{
+    int          fd;
+    reg_path_t   path;
+    struct stat  st;
+
+    reg_layout_catalog_entry(&path, &catalog->store->v2, name);
+
+    if (lstat(path.text, &st) == 0
+        || !reg_catalog_holds(catalog, AT_FDCWD, name))
+    {
+        return 0;
+    }
+
+    fd = reg_catalog_touch(catalog->store, &path, err);
+
+    if (fd != -1) {
+        (void) close(fd);                        /* nothing was written */
+    }
+
+    return fd == -1 ? -1 : 1;
+}
+
+
+typedef struct {
+    reg_catalog_t  *catalog;
+    int             added;
+} reg_catalog_found_t;
+
+
+/* For reg_newcomers_look(). */
+static void
+reg_catalog_found(void *ctx, const reg_name_t *name)
+{
+    reg_catalog_found_t  *found = ctx;
+    reg_error_t           quiet = REG_ERROR_INIT;
+
+    /* where nothing can be written, it waits for a walk */
+    found->added += reg_catalog_put(found->catalog, name, &quiet) == 1;
+}
+
+
+/* Opens the index, with what has just appeared; false if there is none that is
+ * good. */
 static bool
 reg_catalog_open(reg_catalog_t *catalog, reg_list_t *list)
 {
-    reg_store_t  *store = catalog->store;
-    reg_path_t    dir;
-    reg_error_t   quiet = REG_ERROR_INIT;
-    int64_t       age = reg_catalog_age(catalog, time(NULL));
+    reg_store_t          *store = catalog->store;
+    reg_path_t            dir;
+    reg_error_t           quiet = REG_ERROR_INIT;
+    int64_t               age = reg_catalog_age(catalog, time(NULL));
+    reg_catalog_found_t   found = { catalog, 0 };
 
     reg_layout_catalog(&dir, &store->v2);
 
-    return age >= 0 && age <= catalog->max_age
-           && reg_lists_open(store->lists, &dir, REG_NAMES_CATALOG, list,
-                             &quiet) == 0;
+    if (age < 0 || age > catalog->max_age
+        || reg_lists_open(store->lists, &dir, REG_NAMES_CATALOG, list, &quiet)
+           == -1)
+    {
+        return false;
+    }
+
+    reg_newcomers_look(catalog->newcomers, list->names, reg_catalog_found,
+                       &found);
+
+    if (found.added == 0) {
+        return true;
+    }
+
+    reg_list_close(list);
+
+    return reg_lists_open(store->lists, &dir, REG_NAMES_CATALOG, list, &quiet)
+           == 0;
 }
 
 
@@ -262,30 +345,13 @@ reg_catalog_step(reg_catalog_check_t *c)
 }
 
 
-/* Opens an empty file, which is made if it is not there.  It is not synced: the
- * directory is, at the end. */
-static int
-reg_catalog_touch(reg_store_t *store, const reg_path_t *path,
-    reg_error_t *err)
-{
-    int  fd = store->sys->open(path->text, O_WRONLY | O_CREAT | O_NOFOLLOW
-                               | O_NONBLOCK, 0644);
-
-    return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "create",
-                                         path->text);
-}
-
-
 /* For reg_repo_list_all(). */
 static int
 reg_catalog_check_one(void *data, reg_str_t text)
 {
-    int                   fd;
+    int                   rc;
     reg_catalog_check_t  *c = data;
-    reg_store_t          *store = c->catalog->store;
     reg_name_t            name;
-    reg_path_t            path;
-    struct stat           st;
 
     c->count->directories++;
 
@@ -293,22 +359,10 @@ reg_catalog_check_one(void *data, reg_str_t text)
         return c->ended;
     }
 
-    reg_layout_catalog_entry(&path, &store->v2, &name);
+    rc = reg_catalog_put(c->catalog, &name, c->err);
+    c->count->added += rc == 1;
 
-    if (lstat(path.text, &st) == 0
-        || !reg_catalog_holds(c->catalog, AT_FDCWD, &name))
-    {
-        return 0;
-    }
-
-    fd = reg_catalog_touch(store, &path, c->err);
-
-    if (fd != -1) {
-        (void) close(fd);                        /* nothing was written */
-        c->count->added++;
-    }
-
-    return fd == -1;
+    return rc == -1;
 }
 
 

@@ -20,17 +20,22 @@ ok(wait_until(20, sub { -e "$index/.whole" }), 'a first walk makes the index');
 
 # Asks on connections of their own: all processes answer some of them.
 
-sub catalog_is {
-    my ($title) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
+sub all_processes {
     my @connections = map { $r->connect } 1 .. 8;
     $_->send("GET /v2/_catalog HTTP/1.1\r\nHost: x\r\n\r\n")
         for @connections;
     my %seen = map { join(' ', @{ $_->json->{repositories} // [] }) => 1 }
         map { $_->response('GET') } @connections;
     $_->close for @connections;
-    is(join(' | ', sort keys %seen), join(' ', sort @names), $title);
+
+    return join ' | ', sort keys %seen;
+}
+
+sub catalog_is {
+    my ($title) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is(all_processes(), join(' ', sort @names), $title);
 }
 
 sub age {
@@ -67,19 +72,40 @@ my $peer = Test::Registry::Distribution->new($r->dir, $r->root);
 my $them = Test::Registry::Client->new($peer->address);
 my $digest = $them->push_image('theirs', 'v1', 'x', 1);
 $them->push_image('a/theirs', 'v1', 'x', 1);
-catalog_is('what another registry made is not known yet');
+$them->push_image('group/of/theirs', 'v1', 'x', 1);
+push @names, 'theirs', 'a/theirs', 'group/of/theirs';
+ok(wait_until(20, sub { all_processes() eq join ' ', sort @names }),
+    'what another registry made where it is looked for is known soon');
+system('cp', '-a', $r->path('repositories/theirs'),
+    $r->path('repositories/copied')) == 0 or die;
+push @names, 'copied';
+ok(wait_until(20, sub { all_processes() eq join ' ', sort @names }),
+    'so is what was copied, though its times are old');
+$r->start_upload('waits');
+mkdir $r->path('repositories/empty');
+$them->push_image('group/of/late', 'v1', 'x', 1);
+push @names, 'group/of/late';
+ok(wait_until(20, sub { all_processes() eq join ' ', sort @names }),
+    'directories without a manifest are not');
+$them->push_image('waits', 'v1', 'x', 1);
+push @names, 'waits';
+ok(wait_until(20, sub { all_processes() eq join ' ', sort @names }),
+    'until they have one');
+
+$them->push_image('theirs/below', 'v1', 'x', 1);
+catalog_is('what it made in a repository that is no group is not known yet');
 age(7201);
-push @names, 'theirs', 'a/theirs';
+push @names, 'theirs/below';
 catalog_is('an index that is too old is not used');
 age(10);
-splice @names, -2;
+pop @names;
 catalog_is('one that is not is');
 
 my ($status, $out) = $r->run($ctl, 'rebuild-index', '--root', $r->root);
 is($status, 0, 'rebuild-index') or diag($out);
-like($out, qr/^catalog: 2 repositories added, 0 dropped$/m, 'says what it did');
-push @names, 'theirs', 'a/theirs';
-catalog_is('and now they are known');
+like($out, qr/^catalog: 1 repositories added, 0 dropped$/m, 'says what it did');
+push @names, 'theirs/below';
+catalog_is('and now it is known');
 
 system('rm', '-r', $r->tree->revision('theirs', $digest),
     $r->path('repositories/theirs/_manifests/tags')) == 0 or die;
@@ -119,9 +145,9 @@ catalog_is('what else lies in it is passed over');
 
 my $soon = Test::Registry->new(root => $r->root,
     worker => { catalog_refresh => '1s' });
-$them->push_image('late', 'v1', 'x', 1);
+$them->push_image('new/late', 'v1', 'x', 1);
 ok(wait_until(20, sub {
-    grep { $_ eq 'late' }
+    grep { $_ eq 'new/late' }
         @{ $soon->request('GET', '/v2/_catalog')->json->{repositories} }
 }), 'what another registry makes is there after a walk');
 

@@ -158,6 +158,31 @@ expect(const char *want)
 }
 
 
+/* What appears is seen when it is time for the next look. */
+static void
+expect_soon(const char *want)
+{
+    const struct timespec  moment = { 0, 1000000 };
+
+    for (int i = 0; i < 20000; i++) {
+        most = 0;
+        assert_int_equal(reg_catalog_list(catalog, REG_STR_NULL, collect,
+                                          &listed, &err), 0);
+        reg_buf_put(&listed, "", 1);
+
+        if (strcmp(listed.data, want) == 0) {
+            break;
+        }
+
+        reg_buf_free(&listed);
+        (void) nanosleep(&moment, NULL);
+    }
+
+    assert_string_equal(listed.data != NULL ? listed.data : "", want);
+    reg_buf_free(&listed);
+}
+
+
 static int
 step(void *ctx)
 {
@@ -302,28 +327,166 @@ what_another_program_removes_is_seen_at_once(void **state)
 }
 
 
+/* Below a repository that is no group. */
 static void
-what_another_program_adds_is_seen_after_max_age(void **state)
+what_is_not_where_it_is_looked_for_is_seen_after_max_age(void **state)
 {
     (void) state;
 
-    assert_int_equal(check(), 0);
     push("a", 1);
-    foreign("b", 1);
-    expect("a ");
+    assert_int_equal(check(), 0);
+    push("b/c", 1);
+    foreign("a/b", 1);
+    expect("a b/c ");
 
     age(AGE - 60);
-    expect("a ");
+    expect("a b/c ");
     age(AGE + 1);
-    expect("a b ");                      /* walked */
+    expect("a a/b b/c ");                /* walked */
     age(-60);
-    expect("a b ");                      /* a clock was wrong: walked */
+    expect("a a/b b/c ");                /* a clock was wrong: walked */
     assert_int_equal(reg_catalog_age(catalog, time(NULL)), -1);
 
     assert_int_equal(check(), 0);
     assert_int_equal(count.added, 1);
     age(AGE - 60);
-    expect("a b ");
+    expect("a a/b b/c ");
+}
+
+
+static void
+what_appears_is_seen_soon(void **state)
+{
+    (void) state;
+
+    assert_int_equal(check(), 0);
+    push("team/app", 1);
+    expect("team/app ");
+    foreign("b", 1);
+    expect_soon("b team/app ");
+    assert_true(indexed("b"));
+    foreign("team/b", 1);
+    expect_soon("b team/app team/b ");
+    foreign("team/app2", 1);
+    foreign("new/group/of/c", 1);        /* of which nobody knows a thing */
+    expect_soon("b new/group/of/c team/app team/app2 team/b ");
+    foreign("new/d", 1);
+    foreign("new/group/e", 1);
+    expect_soon("b new/d new/group/e new/group/of/c team/app team/app2"
+                " team/b ");
+    foreign_delete("b", 1);
+    expect("new/d new/group/e new/group/of/c team/app team/app2 team/b ");
+}
+
+
+/* As another registry does it: manifests come last, after a while. */
+static void
+what_is_not_a_repository_yet_is_seen_when_it_is(void **state)
+{
+    static const char *const  names[] = { "a", "team/b", "new/group/c" };
+
+    reg_path_t  path;
+    reg_name_t  name;
+
+    (void) state;
+
+    push("team/app", 1);
+    assert_int_equal(check(), 0);
+
+    for (size_t i = 0; i < 3; i++) {
+        name = tree_name(names[i]);
+        reg_layout_layers(&path, &tree_store.v2, &name);
+        reg_path_add(&path, "file");
+        assert_int_equal(tree_write(path.text, "", 0), 0);
+        foreign("z", (int) i);
+        expect_soon("team/app z ");
+    }
+
+    assert_int_equal(check(), 0);        /* it forgets nobody */
+    foreign("team/b", 1);
+    expect_soon("team/app team/b z ");
+    foreign("new/group/c", 1);
+    foreign("a", 1);
+    expect_soon("a new/group/c team/app team/b z ");
+}
+
+
+static int
+count_them(void *ctx, reg_str_t name)
+{
+    (void) name;
+    ++*(int *) ctx;
+
+    return 0;
+}
+
+
+/* More than are looked at together. */
+static void
+many_that_appear_are_all_seen(void **state)
+{
+    const struct timespec  moment = { 0, 1000000 };
+
+    char  name[32];
+    int   n = 0;
+
+    (void) state;
+
+    assert_int_equal(check(), 0);
+
+    for (int i = 0; i < 600; i++) {
+        (void) snprintf(name, sizeof(name), i % 2 ? "r%d" : "group/r%d", i);
+        foreign(name, 1);
+    }
+
+    for (int i = 0; n != 600 && i < 20000; i++) {
+        n = 0;
+        assert_int_equal(reg_catalog_list(catalog, REG_STR_NULL, count_them,
+                                          &n, &err), 0);
+        (void) nanosleep(&moment, NULL);
+    }
+
+    assert_int_equal(n, 600);
+}
+
+
+/* Whoever writes to the tree may do this by mistake. */
+static void
+strange_places_are_not_looked_into(void **state)
+{
+    static const char *const  files[] = {
+        "..+..+x", "a++b", "+", "a+", "linked+x", "file+x", "gone+x", "..+x"
+    };
+
+    reg_path_t  dir, path;
+
+    (void) state;
+
+    push("a", 1);
+    assert_int_equal(check(), 0);
+    reg_layout_catalog(&dir, &tree_store.v2);
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        path = dir;
+        reg_path_add(&path, files[i]);
+        assert_int_equal(tree_write(path.text, "", 0), 0);
+    }
+
+    foreign("b/in", 1);
+    reg_layout_repositories(&dir, &tree_store.v2);
+    path = dir;
+    reg_path_add(&path, "linked");
+    assert_int_equal(symlink("b", path.text), 0);
+    path = dir;
+    reg_path_add(&path, "file");
+    assert_int_equal(tree_write(path.text, "", 0), 0);
+    path = dir;
+    reg_path_add(&path, "Upper");
+    assert_int_equal(mkdir(path.text, 0755), 0);
+    expect_soon("a b/in ");
+    foreign("c", 1);
+    expect_soon("a b/in c ");
+    assert_false(indexed("linked/in"));
 }
 
 
@@ -453,7 +616,11 @@ main(void)
         TEST(pages_are_in_byte_order),
         TEST(pushes_and_deletes_are_seen_at_once),
         TEST(what_another_program_removes_is_seen_at_once),
-        TEST(what_another_program_adds_is_seen_after_max_age),
+        TEST(what_is_not_where_it_is_looked_for_is_seen_after_max_age),
+        TEST(what_appears_is_seen_soon),
+        TEST(what_is_not_a_repository_yet_is_seen_when_it_is),
+        TEST(many_that_appear_are_all_seen),
+        TEST(strange_places_are_not_looked_into),
         TEST(a_repository_that_is_gone_leaves_the_index),
         TEST(a_check_that_ends_early_claims_nothing),
         TEST(one_checks_at_a_time),
