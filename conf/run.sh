@@ -16,6 +16,10 @@ die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 # as it would be typed here: without the way to where we were started
 brief() { printf %s "${1#"$PWD"/}"; }
 
+# a path as YAML has it, and as nginx.conf has it, for sed to put there
+yaml() { printf "'%s'" "$(printf %s "$1" | sed "s/'/''/g")"; }
+conf() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g; s/[\\&|]/\\&/g')"; }
+
 absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$PWD/$1" ;; esac; }
 
 ROOT=$(absolute "$ROOT")
@@ -53,12 +57,12 @@ storage:
   delete:
     enabled: true
 nginx_registry:
-  state: $RUNDIR/state
+  state: $(yaml "$RUNDIR/state")
 END
 
     # accounts that `registryctl user add` has put there
     if [ -s "$RUNDIR/users" ]; then
-        printf 'auth:\n  htpasswd:\n    path: %s\n' "$RUNDIR/users" >> "$config"
+        printf 'auth:\n  htpasswd:\n    path: %s\n' "$(yaml "$RUNDIR/users")" >> "$config"
     fi
 fi
 
@@ -84,15 +88,20 @@ esac
 user=
 [ "$(id -u)" != 0 ] || user="user root;"
 
-sed -e "s|^load_module .*|load_module $MODULE; $user|" \
-    -e "s|/run/nginx.pid|$RUNDIR/nginx.pid|" \
-    -e "s|/var/log/nginx/error.log|$RUNDIR/error.log|" \
-    -e "s|/var/log/nginx/access.log|$RUNDIR/access.log|" \
-    -e "s|/run/nginx-registry/registry.sock|$socket|" \
-    -e "s|listen  127.0.0.1:5000|listen $LISTEN|" \
-    -e "s|/var/lib/registry|$ROOT|" \
-    -e "s|registry_params|$here/registry_params|" \
-    -e "s|^http {|http {\n    client_body_temp_path $RUNDIR/tmp/body;\n    fastcgi_temp_path $RUNDIR/tmp/fastcgi;\n    proxy_temp_path $RUNDIR/tmp/proxy;\n    uwsgi_temp_path $RUNDIR/tmp/uwsgi;\n    scgi_temp_path $RUNDIR/tmp/scgi;|" \
+temp=
+for of in client_body fastcgi proxy uwsgi scgi; do
+    temp="$temp\\n    ${of}_temp_path $(conf "$RUNDIR/tmp/${of#client_}");"
+done
+
+sed -e "s|^load_module .*|load_module $(conf "$MODULE"); $user|" \
+    -e "s|^pid .*|pid $(conf "$RUNDIR/nginx.pid");|" \
+    -e "s|^error_log .*|error_log $(conf "$RUNDIR/error.log");|" \
+    -e "s|^    access_log .*|    access_log $(conf "$RUNDIR/access.log");|" \
+    -e "s|^\( *\)server  *unix:.*|\1server $(conf "unix:$socket");|" \
+    -e "s|^\( *\)listen .*|\1listen $(conf "$LISTEN");|" \
+    -e "s|^\( *\)registry .*|\1registry $(conf "$ROOT");|" \
+    -e "s|^\( *\)include .*|\1include $(conf "$here/registry_params");|" \
+    -e "s|^http {|http {$temp|" \
     "$here/nginx.conf" > "$RUNDIR/nginx.conf"
 
 worker= nginx=

@@ -101,6 +101,31 @@ like(said($again), qr/another registry runs with RUNDIR/,
 stop($pid);
 
 
+# ---- a path is a path, whatever is in it
+
+for my $odd ('a b', 'a #b', 'a: b', q{it's "so" \\ & | ; {x}}) {
+    my ($root, $run) = ("$dir/$odd/root", "$dir/$odd/run");
+    mkdir "$dir/$odd" or die "$dir/$odd: $!\n";
+    my ($pid, $out) = start(LISTEN => "127.0.0.1:$port", ROOT => $root,
+        RUNDIR => $run);
+    ok(wait_until(20, sub { said($out) =~ /Stop with/ }), "it runs in $odd")
+        or diag(said($out));
+    my $begin = HTTP::Tiny->new->post("${url}odd/blobs/uploads/");
+    is($begin->{status}, 202, 'and takes an upload');
+    ok(-d "$root/docker/registry/v2/repositories/odd/_uploads", 'into ROOT');
+    stop($pid);
+
+    system('htpasswd', '-cbB', '-C', 5, "$run/users", 'alice', 'secret') == 0
+        or die "htpasswd failed\n";
+    ($pid, $out) = start(LISTEN => "127.0.0.1:$port", ROOT => $root,
+        RUNDIR => $run);
+    ok(wait_until(20, sub { said($out) =~ /Stop with/ }), 'with accounts too')
+        or diag(said($out));
+    is(status($url), 401, 'which are found');
+    stop($pid);
+}
+
+
 # ---- the world
 
 for my $listen ("0.0.0.0:$port", "$port", "[::]:$port") {
