@@ -974,7 +974,8 @@ what_is_kept_stays_within_its_bound(void **state)
 #define CHANGES  400
 #define READERS  6
 
-static atomic_int  made;
+/* of changes: those that have begun, and those that are over */
+static atomic_int  making, made, dropping, dropped;
 static atomic_int  wrong;
 
 
@@ -986,6 +987,7 @@ read_all_the_time(void *data)
     for (int before = 0; before < CHANGES; ) {
         reg_list_t   list;
         reg_error_t  quiet = REG_ERROR_INIT;
+        int          gone = atomic_load(&dropped), n;
 
         before = atomic_load(&made);
 
@@ -994,7 +996,11 @@ read_all_the_time(void *data)
             break;
         }
 
-        if (list.names->n < (size_t) before) {
+        n = (int) list.names->n;
+
+        if (n < before - atomic_load(&dropping)
+            || n > atomic_load(&making) - gone)
+        {
             atomic_fetch_add(&wrong, 1);
         }
 
@@ -1014,7 +1020,10 @@ while_threads_read(const reg_lists_sys_t *sys)
 
     reg_lists_free(lists);
     lists = reg_lists_create(1 << 20, sys);
+    atomic_store(&making, 0);
     atomic_store(&made, 0);
+    atomic_store(&dropping, 0);
+    atomic_store(&dropped, 0);
     atomic_store(&wrong, 0);
 
     for (int i = 0; i < READERS; i++) {
@@ -1024,8 +1033,15 @@ while_threads_read(const reg_lists_sys_t *sys)
 
     for (int i = 0; i < CHANGES; i++) {
         (void) snprintf(name, sizeof(name), "t%d", i);
+        atomic_fetch_add(&making, 1);
         make(name);
         atomic_fetch_add(&made, 1);
+
+        if (i % 3 == 0) {
+            atomic_fetch_add(&dropping, 1);
+            drop(name);
+            atomic_fetch_add(&dropped, 1);
+        }
     }
 
     for (int i = 0; i < READERS; i++) {
