@@ -554,9 +554,10 @@ fcgi_manifest_refer(const fcgi_service_t *service, const reg_name_t *name,
 /* Puts manifest and tags on disk; whoever remembers the tags is told. */
 static int
 fcgi_manifest_publish(const fcgi_service_t *service, const reg_name_t *name,
-    const fcgi_manifest_new_t *new, reg_error_t *err)
+    const fcgi_manifest_new_t *new, const reg_manifest_t *m, reg_error_t *err)
 {
     int                   rc;
+    bool                  checked = !service->config->validation_disabled;
     reg_tagcache_write_t  w;
 
     reg_tagcache_begin(&w, service->tags, name);
@@ -565,8 +566,11 @@ fcgi_manifest_publish(const fcgi_service_t *service, const reg_name_t *name,
         reg_tagcache_touch(&w, &new->tags[i]);
     }
 
-    rc = reg_revision_put(service->store, name, &new->digest, new->body,
-                          new->tags, new->ntags, err);
+    rc = reg_revision_put(service->store, name, &(reg_revision_new_t) {
+                              .digest = &new->digest, .body = new->body,
+                              .tags = new->tags, .ntags = new->ntags,
+                              .refs = m->refs, .nrefs = checked ? m->nrefs : 0,
+                          }, err);
     reg_tagcache_end(&w);
 
     return rc;
@@ -665,7 +669,7 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
 
     /* the list first: a manifest that is there is never missing from it */
     if (fcgi_manifest_refer(service, name, &m, &new.digest, err) == -1
-        || fcgi_manifest_publish(service, name, &new, err) == -1)
+        || fcgi_manifest_publish(service, name, &new, &m, err) == -1)
     {
         goto out;
     }

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "reg_durable.h"
 #include "reg_lists.h"
 #include "reg_lock.h"
 #include "reg_newcomers.h"
@@ -295,18 +296,19 @@ reg_catalog_list(reg_catalog_t *catalog, reg_str_t last,
 /* ---- pushes and deletes -------------------------------------------------- */
 
 
-int
-reg_catalog_add(reg_durable_t *t, const reg_name_t *name, reg_error_t *err)
+void
+reg_catalog_add(reg_change_t *c, const reg_name_t *name)
 {
     reg_path_t   path;
     struct stat  st;
 
-    reg_layout_catalog_entry(&path, &t->store->v2, name);
+    reg_layout_catalog_entry(&path, &c->store->v2, name);
 
     /* whoever made it may not have synced it yet, in which case a power cut
      * costs the entry until the next check */
-    return lstat(path.text, &st) == 0
-           ? 0 : reg_durable_put(t, 0, &path, REG_STR_NULL, err);
+    if (lstat(path.text, &st) == -1) {
+        reg_change_put(c, 0, &path, REG_STR_NULL);
+    }
 }
 
 

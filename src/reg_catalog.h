@@ -5,7 +5,7 @@
  *     catalog = reg_catalog_create(store, 600, err);
  *     reg_catalog_list(catalog, last, item, ctx, err);    GET /v2/_catalog
  *
- *     reg_catalog_add(&t, &name, err);        a push of a manifest, rank 0
+ *     reg_catalog_add(&change, &name);        a push of a manifest, rank 0
  *     reg_catalog_drop(store, &name);         a delete of one, with the lock
  *
  *     reg_catalog_check(catalog, &watch, &count, err);    now and then
@@ -37,7 +37,7 @@
 #ifndef REG_CATALOG_H
 #define REG_CATALOG_H
 
-#include "reg_durable.h"
+#include "reg_change.h"
 
 typedef struct reg_catalog_s  reg_catalog_t;
 
@@ -63,9 +63,8 @@ void reg_catalog_free(reg_catalog_t *catalog);           /* NULL is allowed */
 int reg_catalog_list(reg_catalog_t *catalog, reg_str_t last,
     int (*item)(void *ctx, reg_str_t name), void *ctx, reg_error_t *err);
 
-/* Stages NAME's file, unless it is there, in rank 0. */
-int reg_catalog_add(reg_durable_t *t, const reg_name_t *name,
-    reg_error_t *err);
+/* Adds NAME's file to a change, unless it is there, in rank 0. */
+void reg_catalog_add(reg_change_t *c, const reg_name_t *name);
 
 /* Removes NAME's file if no manifest is left.  The caller holds the
  * repository's lock alone (reg_lock.h). */

@@ -77,6 +77,7 @@ typedef struct {
     int64_t            processes;               /* .processes */
     int64_t            threads;                 /* .threads, per process */
     int64_t            manifest_cache;          /* .manifest_cache, bytes */
+    bool               journal;                 /* .journal */
     int64_t            list_cache;              /* .list_cache, bytes */
     int64_t            catalog_refresh;         /* .catalog_refresh, seconds */
     int64_t            tags_max;                /* .tags_max, entries */

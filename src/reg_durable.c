@@ -189,34 +189,22 @@ reg_durable_open_dir(reg_store_t *store, const char *path)
 }
 
 
-/* Opens dir, making it and its parents if need be. */
+/* Makes dir and its parents: upwards to what exists, then down again.  1: dir
+ * is new; 0: it was there. */
 static int
-reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
-    reg_error_t *err)
+reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
 {
     reg_path_t  path = *dir;
-    size_t      depth = 0, steps = 0;
-    int         fd;
+    size_t      depth = 0;
+    int         rc;
 
-    fd = reg_durable_open_dir(store, dir->text);
+    /* a link that leads nowhere both exists and does not */
+    for (size_t steps = 0; steps < REG_PATH_MAX; steps++) {
+        rc = store->sys->mkdir(path.text, REG_DURABLE_DIR_MODE);
 
-    if (fd != -1 || errno != ENOENT) {
-        return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
-                                             dir->text);
-    }
-
-    /* upwards to what exists, then down again; a link that leads nowhere both
-     * exists and does not */
-    for ( ;; ) {
-        if (steps++ == REG_PATH_MAX) {
-            return reg_error_sys(err, EIO, REG_UNKNOWN, "mkdir", dir->text);
-        }
-
-        if (store->sys->mkdir(path.text, REG_DURABLE_DIR_MODE) == 0
-            || errno == EEXIST)
-        {
+        if (rc == 0 || errno == EEXIST) {
             if (depth == 0) {
-                break;
+                return rc == 0;
             }
 
             depth--;
@@ -231,6 +219,26 @@ reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
 
         reg_path_parent(&path);
         depth++;
+    }
+
+    return reg_error_sys(err, EIO, REG_UNKNOWN, "mkdir", dir->text);
+}
+
+
+/* Opens dir, making it and its parents if need be. */
+static int
+reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
+    reg_error_t *err)
+{
+    int  fd = reg_durable_open_dir(store, dir->text);
+
+    if (fd != -1 || errno != ENOENT) {
+        return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                             dir->text);
+    }
+
+    if (reg_durable_climb(store, dir, err) == -1) {
+        return -1;
     }
 
     fd = reg_durable_open_dir(store, dir->text);
@@ -435,36 +443,37 @@ reg_durable_tmp_name(reg_path_t *path, reg_store_t *store, reg_error_t *err)
 }
 
 
+/* Makes a new file in _tmp/; its descriptor, or -1 with tmp empty. */
 static int
-reg_durable_create_tmp(reg_durable_t *t, reg_durable_file_t *file,
-    reg_error_t *err)
+reg_durable_create_tmp(reg_store_t *store, reg_path_t *tmp, reg_error_t *err)
 {
-    reg_path_t  tmp;
+    reg_path_t  dir;
+    int         fd;
 
-    if (reg_durable_tmp_name(&file->from, t->store, err) == -1) {
+    if (reg_durable_tmp_name(tmp, store, err) == -1) {
+        tmp->len = 0;
         return -1;
     }
 
     for (int tries = 0; tries < 2; tries++) {
-        file->fd = t->store->sys->open(file->from.text,
-                                       O_WRONLY | O_CREAT | O_EXCL,
-                                       REG_DURABLE_FILE_MODE);
-        if (file->fd != -1) {
-            return 0;
+        fd = store->sys->open(tmp->text, O_WRONLY | O_CREAT | O_EXCL,
+                              REG_DURABLE_FILE_MODE);
+        if (fd != -1) {
+            return fd;
         }
 
         if (errno != ENOENT) {
             break;
         }
 
-        reg_layout_tmp(&tmp, &t->store->v2);
-        if (reg_durable_mkdir(t->store, &tmp, err) == -1) {
+        reg_layout_tmp(&dir, &store->v2);
+        if (reg_durable_mkdir(store, &dir, err) == -1) {
             break;
         }
     }
 
-    (void) reg_error_sys(err, errno, REG_UNKNOWN, "create", file->from.text);
-    file->from.len = 0;
+    (void) reg_error_sys(err, errno, REG_UNKNOWN, "create", tmp->text);
+    tmp->len = 0;
 
     return -1;
 }
@@ -486,7 +495,9 @@ reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
         return 0;
     }
 
-    return reg_durable_create_tmp(t, file, err) == -1
+    file->fd = reg_durable_create_tmp(t->store, &file->from, err);
+
+    return file->fd == -1
            ? -1
            : reg_durable_write(t->store, file->fd, content.data, content.len,
                                0, file->from.text, err);
@@ -1001,6 +1012,138 @@ reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
 
     return 0;
 }
+
+
+/* ---- files that the journal holds ---------------------------------------- */
+
+
+/* Somebody may remove the directory while it is empty. */
+static int
+reg_durable_place_tmp(reg_store_t *store, const reg_path_t *tmp,
+    const reg_path_t *to, const reg_path_t *dir, reg_error_t *err)
+{
+    for (int tries = 0; store->sys->rename(tmp->text, to->text) == -1; tries++)
+    {
+        if (errno != ENOENT || tries == REG_DURABLE_RETRIES) {
+            return reg_error_sys(err, errno, REG_UNKNOWN, "rename", to->text);
+        }
+
+        if (reg_durable_climb(store, dir, err) == -1) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+reg_durable_place_new(reg_store_t *store, const reg_path_t *to,
+    reg_str_t content, const reg_path_t *dir, reg_error_t *err)
+{
+    reg_path_t  tmp;
+    int         rc, fd = reg_durable_create_tmp(store, &tmp, err);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    rc = reg_durable_write(store, fd, content.data, content.len, 0, tmp.text,
+                           err);
+    (void) close(fd);                   /* the journal has it */
+
+    if (rc == -1 || reg_durable_place_tmp(store, &tmp, to, dir, err) == -1) {
+        (void) store->sys->unlink(tmp.text);     /* else litter */
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+reg_durable_place(reg_store_t *store, const reg_path_t *to, reg_str_t content,
+    reg_error_t *err)
+{
+    reg_path_t  dir = *to;
+    int         rc, fd;
+
+    reg_path_parent(&dir);
+    rc = reg_durable_climb(store, &dir, err);
+
+    if (rc == -1) {
+        return -1;
+    }
+
+    /* nothing is in a directory that is new */
+    fd = rc == 1 ? -1 : reg_durable_open_same(store, to->text, content);
+
+    if (fd != -1) {
+        (void) close(fd);               /* was only read */
+        return 0;
+    }
+
+    return reg_durable_place_new(store, to, content, &dir, err);
+}
+
+
+/* Whether something is there that a file, or a directory, cannot be made of.
+ * A directory may be a link to one on another disk. */
+static bool
+reg_durable_is_odd(const char *path, bool is_file)
+{
+    struct stat  st;
+
+    return is_file ? lstat(path, &st) == 0 && !S_ISREG(st.st_mode)
+                   : stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+
+/* Of the tree's names that lead to path, moves the first one away that is not
+ * what it should be. */
+static int
+reg_durable_clear(reg_store_t *store, const reg_path_t *path, reg_error_t *err)
+{
+    reg_path_t  part = *path, tmp;
+    size_t      len = store->v2.len;
+
+    while (len < path->len) {
+        do {
+            len++;
+        } while (len < path->len && path->text[len] != '/');
+
+        part.text[len] = '\0';
+        part.len = len;
+
+        if (reg_durable_is_odd(part.text, len == path->len)) {
+            return reg_durable_tmp_name(&tmp, store, err) == -1
+                   ? -1
+                   : reg_durable_rename_to_tmp(store, &part, &tmp, REG_UNKNOWN,
+                                               err);
+        }
+
+        part.text[len] = path->text[len];
+    }
+
+    return 0;
+}
+
+
+int
+reg_durable_restore(reg_store_t *store, const reg_path_t *to,
+    reg_str_t content, reg_error_t *err)
+{
+    reg_path_t  dir = *to;
+
+    reg_path_parent(&dir);
+
+    return reg_durable_clear(store, to, err) == -1
+           || reg_durable_climb(store, &dir, err) == -1
+           ? -1 : reg_durable_place_new(store, to, content, &dir, err);
+}
+
+
+/* ---- what is used again, and litter -------------------------------------- */
 
 
 static void

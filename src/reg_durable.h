@@ -104,6 +104,17 @@ void reg_durable_free(reg_durable_t *t);
 int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
     reg_error_t *err);
 
+/* Puts a file in place, as whole as with a transaction, but syncs nothing: for
+ * what the journal holds already (reg_journal.h). */
+int reg_durable_place(reg_store_t *store, const reg_path_t *to,
+    reg_str_t content, reg_error_t *err);
+
+/* The same after a crash: also if a file with this content is there, which may
+ * be in memory only; and what stands in the way, such as a file where a
+ * directory should be, goes to _tmp/. */
+int reg_durable_restore(reg_store_t *store, const reg_path_t *to,
+    reg_str_t content, reg_error_t *err);
+
 /* Writes all of data at offset.  Short writes and EINTR are dealt with. */
 int reg_durable_write(reg_store_t *store, int fd, const void *data,
     size_t len, int64_t offset, const char *path, reg_error_t *err);

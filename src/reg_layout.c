@@ -37,6 +37,30 @@ reg_path_add(reg_path_t *p, const char *part)
 }
 
 
+int
+reg_path_below(reg_path_t *p, const reg_path_t *dir, reg_str_t rest)
+{
+    if (rest.len == 0 || rest.len >= sizeof(p->text) - dir->len - 1) {
+        return -1;
+    }
+
+    *p = *dir;
+    p->text[p->len++] = '/';
+    memcpy(p->text + p->len, rest.data, rest.len);
+    p->len += rest.len;
+    p->text[p->len] = '\0';
+
+    return 0;
+}
+
+
+reg_str_t
+reg_path_rest(const reg_path_t *p, const reg_path_t *dir)
+{
+    return (reg_str_t) { p->len - dir->len - 1, p->text + dir->len + 1 };
+}
+
+
 void
 reg_path_parent(reg_path_t *p)
 {
@@ -87,6 +111,14 @@ reg_layout_tmp(reg_path_t *p, const reg_path_t *v2)
 {
     reg_path_begin(p, v2);
     reg_path_add(p, "_tmp");
+}
+
+
+void
+reg_layout_journal(reg_path_t *p, const reg_path_t *v2)
+{
+    reg_path_begin(p, v2);
+    reg_path_add(p, "_journal");
 }
 
 

@@ -20,6 +20,7 @@
  *                                                renamed into place
  *       _spare/N/                                ours: directories to be used
  *                                                again, see reg_durable.h
+ *       _journal/                                ours: see reg_journal.h
  *       _purge                                   ours: see reg_turn.h
  *       _fence                                   ours: see reg_fence.h
  *
@@ -55,6 +56,7 @@ void reg_layout_catalog(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_catalog_entry(reg_path_t *p, const reg_path_t *v2,
     const reg_name_t *name);                              /* …/a+b of a/b */
 void reg_layout_spare(reg_path_t *p, const reg_path_t *v2);
+void reg_layout_journal(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_epoch(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_purge(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_fence(reg_path_t *p, const reg_path_t *v2);
@@ -93,6 +95,11 @@ void reg_layout_upload(reg_path_t *p, const reg_path_t *v2,
 
 /* Appends "/part". */
 void reg_path_add(reg_path_t *p, const char *part);
+
+/* What lies at rest below dir; and the part of a path below dir, in which it
+ * is.  -1, which paths that were made here never give: it does not fit. */
+int reg_path_below(reg_path_t *p, const reg_path_t *dir, reg_str_t rest);
+reg_str_t reg_path_rest(const reg_path_t *p, const reg_path_t *dir);
 
 /* The path without its last part. */
 void reg_path_parent(reg_path_t *p);

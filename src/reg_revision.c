@@ -2,6 +2,7 @@
 
 #include "reg_blob.h"
 #include "reg_catalog.h"
+#include "reg_change.h"
 #include "reg_durable.h"
 #include "reg_link.h"
 #include "reg_lock.h"
@@ -16,56 +17,83 @@ reg_revision_unknown(const reg_digest_t *d, reg_error_t *err)
 }
 
 
+static void
+reg_revision_need(reg_change_t *c, const reg_name_t *name,
+    const reg_revision_new_t *new)
+{
+    reg_path_t  path;
+
+    for (size_t i = 0; i < new->nrefs; i++) {
+        const reg_manifest_ref_t  *ref = &new->refs[i];
+
+        if (ref->kind == REG_REF_FOREIGN) {
+            continue;
+        }
+
+        if (ref->kind == REG_REF_MANIFEST) {
+            reg_layout_revision(&path, &c->store->v2, name, &ref->digest);
+        } else {
+            reg_layout_layer(&path, &c->store->v2, name, &ref->digest);
+        }
+
+        reg_change_need(c, &path, reg_digest_str(&ref->digest));
+    }
+}
+
+
+static int
+reg_revision_commit(reg_store_t *store, const reg_name_t *name,
+    const reg_revision_new_t *new, reg_error_t *err)
+{
+    reg_change_t  c;
+    reg_path_t    path;
+    reg_str_t     text = reg_digest_str(new->digest);
+    int           rc;
+
+    reg_change_init(&c, store);
+
+    reg_revision_need(&c, name, new);
+    reg_layout_blob(&path, &store->v2, new->digest);
+    reg_change_put(&c, 0, &path, new->body);
+    reg_catalog_add(&c, name);
+
+    reg_layout_revision(&path, &store->v2, name, new->digest);
+    reg_change_put(&c, 1, &path, text);
+
+    for (size_t i = 0; i < new->ntags; i++) {                       /* D4 */
+        reg_layout_tag_index(&path, &store->v2, name, &new->tags[i],
+                             new->digest);
+        reg_change_put(&c, 2, &path, text);
+
+        reg_layout_tag_current(&path, &store->v2, name, &new->tags[i]);
+        reg_change_replace(&c, 2, &path, text);
+    }
+
+    rc = reg_change_commit(&c, err);
+    reg_change_free(&c);
+
+    return rc;
+}
+
+
 int
 reg_revision_put(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *d, reg_str_t body, const reg_tag_t *tags, size_t ntags,
-    reg_error_t *err)
+    const reg_revision_new_t *new, reg_error_t *err)
 {
-    reg_durable_t  t;
-    reg_path_t     path;
-    reg_str_t      text = reg_digest_str(d);
-    int            lock, rc = -1;
+    int  lock, rc = -1;
 
-    reg_durable_init(&t, store);
-
-    if (reg_store_room(store, (int64_t) body.len, err) == -1) {
+    if (reg_store_room(store, (int64_t) new->body.len, err) == -1) {
         return -1;
     }
 
     lock = reg_lock_shared(store, name, err);
-    if (lock == -1) {
-        return -1;
+
+    if (lock != -1) {
+        rc = reg_revision_commit(store, name, new, err);
     }
 
-    reg_layout_blob(&path, &store->v2, d);
-    if (reg_durable_put(&t, 0, &path, body, err) == -1
-        || reg_catalog_add(&t, name, err) == -1)
-    {
-        goto out;
-    }
-
-    reg_layout_revision(&path, &store->v2, name, d);
-    if (reg_durable_put(&t, 1, &path, text, err) == -1) {
-        goto out;
-    }
-
-    for (size_t i = 0; i < ntags; i++) {                            /* D4 */
-        reg_layout_tag_index(&path, &store->v2, name, &tags[i], d);
-        if (reg_durable_put(&t, 2, &path, text, err) == -1) {
-            goto out;
-        }
-
-        reg_layout_tag_current(&path, &store->v2, name, &tags[i]);
-        if (reg_durable_put(&t, 2, &path, text, err) == -1) {
-            goto out;
-        }
-    }
-
-    rc = reg_durable_commit(&t, err);
-
-out:
-    reg_durable_free(&t);
     reg_lock_release(lock);
+
     return rc;
 }
 
@@ -181,7 +209,8 @@ reg_revision_delete(reg_store_t *store, const reg_name_t *name,
         && reg_revision_untag(store, name, d, watch, err) == 0)
     {
         rc = reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
-                                err);
+                                err) == -1
+             ? -1 : reg_change_gone(store, &link, err);
     }
 
     if (rc == 0) {

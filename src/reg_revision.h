@@ -10,15 +10,26 @@
 #ifndef REG_REVISION_H
 #define REG_REVISION_H
 
+#include "reg_manifest.h"
 #include "reg_store.h"
 
 #define REG_MANIFEST_MAX  (4 * 1024 * 1024)
 
-/* Stores body, whose digest is d, in NAME, and points ntags tags at it; all of
- * it durable when 0 is returned (D2, D3, D4).  The caller has validated. */
+/* A manifest that is pushed.  All of it is borrowed. */
+typedef struct {
+    const reg_digest_t        *digest;
+    reg_str_t                  body;
+    const reg_tag_t           *tags;         /* that are to point to it */
+    size_t                     ntags;
+    const reg_manifest_ref_t  *refs;         /* required; NAME has them */
+    size_t                     nrefs;
+} reg_revision_new_t;
+
+/* Stores a manifest in NAME, and points its tags at it; all of it durable when
+ * 0 is returned, with what it requires (D2, D3, D4).  The caller has
+ * validated. */
 int reg_revision_put(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *d, reg_str_t body, const reg_tag_t *tags, size_t ntags,
-    reg_error_t *err);
+    const reg_revision_new_t *new, reg_error_t *err);
 
 /* 0 if NAME has the manifest, else -1 with MANIFEST_UNKNOWN. */
 int reg_revision_require(reg_store_t *store, const reg_name_t *name,

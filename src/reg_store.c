@@ -20,6 +20,7 @@ const reg_sys_t  reg_sys_kernel = {
     .open = reg_sys_open,
     .pwrite = pwrite,
     .fsync = fsync,
+    .fdatasync = fdatasync,
     .syncfs = syncfs,
     .mkdir = mkdir,
     .rename = rename,

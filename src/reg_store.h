@@ -32,6 +32,7 @@ typedef struct {
     int      (*open)(const char *path, int flags, mode_t mode);
     ssize_t  (*pwrite)(int fd, const void *data, size_t len, off_t offset);
     int      (*fsync)(int fd);
+    int      (*fdatasync)(int fd);
     int      (*syncfs)(int fd);                 /* NULL: there is none */
     int      (*mkdir)(const char *path, mode_t mode);
     int      (*rename)(const char *from, const char *to);
@@ -50,6 +51,7 @@ typedef struct {
     const reg_sys_t  *sys;
     int64_t           min_free;       /* bytes that a push must leave free */
     struct reg_lists_s  *lists;       /* reg_lists.h; the caller's, or NULL */
+    struct reg_journal_s  *journal;   /* reg_journal.h; the same */
 
     /* identities of directories whose entry is known to be durable; see
      * reg_durable.c */

@@ -118,6 +118,18 @@ reg_sync_reports(void)
 }
 
 
+bool
+reg_sync_is_known(const reg_store_t *store)
+{
+    struct statfs  fs;
+
+    return store->sys->syncfs != NULL && reg_sync_reports()
+           && statfs(store->v2.text, &fs) == 0
+           && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC
+               || fs.f_type == BTRFS_SUPER_MAGIC);
+}
+
+
 void
 reg_sync_close(reg_store_t *store)
 {
@@ -135,8 +147,7 @@ reg_sync_close(reg_store_t *store)
 static bool
 reg_sync_open(reg_store_t *store)
 {
-    struct statfs  fs;
-    struct stat    st;
+    struct stat  st;
 
     if (stat(store->v2.text, &st) == -1) {
         return false;
@@ -158,16 +169,13 @@ reg_sync_open(reg_store_t *store)
         return true;
     }
 
-    if (store->sync_never || store->sys->syncfs == NULL) {
+    if (store->sync_never) {
         return false;
     }
 
     store->sync_never = true;
 
-    if (!reg_sync_reports() || statfs(store->v2.text, &fs) == -1
-        || (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC
-            && fs.f_type != BTRFS_SUPER_MAGIC))
-    {
+    if (!reg_sync_is_known(store)) {
         return false;
     }
 

@@ -32,6 +32,10 @@ int reg_sync_group(reg_store_t *store);
 void reg_sync_join(reg_store_t *store);
 void reg_sync_leave(reg_store_t *store);
 
+/* Whether the store's file system is one on which syncfs is all that fsync is
+ * for every file, and says when it fails. */
+bool reg_sync_is_known(const reg_store_t *store);
+
 /* Gives the descriptor up. */
 void reg_sync_close(reg_store_t *store);
 

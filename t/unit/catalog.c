@@ -73,8 +73,8 @@ push(const char *repository, int n)
     reg_digest_t  d = digest_of(n);
 
     (void) snprintf(body, sizeof(body), "{\"n\":%d}", n);
-    assert_int_equal(reg_revision_put(&tree_store, &name, &d,
-                                      reg_str_from(body), NULL, 0, &err), 0);
+    assert_int_equal(tree_push(&name, &d, reg_str_from(body),
+                     NULL, 0, &err), 0);
 }
 
 

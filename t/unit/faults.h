@@ -11,14 +11,20 @@
  * cache.  What a power cut would take is watched instead (D2, D3): a file must
  * be clean when it is renamed, and so must the directories of what it relies
  * on; all that was touched must be clean when the operation returns 0.
+ *
+ * With a journal nothing of that holds: there the power is cut.  What was not
+ * synced is taken away, or its content is, and the journal must bring it back.
  */
 
 #ifndef FAULTS_H
 #define FAULTS_H
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "reg_journal.h"
 #include "tree.h"
 
 #define FAULT_DIED   77
@@ -41,6 +47,7 @@ static struct {
 
     int           calls;
     int           fsyncs;
+    int           fdatasyncs;
     int           syncfss;
     const char   *broken;               /* the invariant that was, or NULL */
 
@@ -50,9 +57,21 @@ static struct {
 } fault;
 
 
+/* Whether there was a sync other than the journal's, also in a process that
+ * has died since. */
+static _Atomic bool  *fault_synced;
+
+
 static inline void
 fault_reset(int at, int sys, fault_kind_t kind)
 {
+    if (fault_synced == NULL) {
+        fault_synced = mmap(NULL, sizeof(*fault_synced),
+                            PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    }
+
+    *fault_synced = false;
     memset(&fault, 0, sizeof(fault));
     fault.at = at;
     fault.sys = sys;
@@ -115,7 +134,8 @@ static inline bool
 fault_is_volatile(const char *path)
 {
     return strstr(path, "/_uploads") != NULL || strstr(path, "/_tmp") != NULL
-           || strstr(path, "/_spare") != NULL;
+           || strstr(path, "/_spare") != NULL
+           || strstr(path, "/_journal") != NULL;
 }
 
 
@@ -191,6 +211,7 @@ fault_fsync(int fd)
 
     (void) fstat(fd, &st);              /* only to know it again */
     fault.fsyncs++;
+    *fault_synced = true;
 
     if (fault.failed != 0 && fault.failed == st.st_ino) {
         fault.broken = "a failed fsync was tried again";
@@ -209,11 +230,23 @@ fault_fsync(int fd)
 
 
 static inline int
+fault_fdatasync(int fd)
+{
+    (void) fd;
+
+    fault.fdatasyncs++;
+
+    return fault_now() ? -1 : 0;
+}
+
+
+static inline int
 fault_syncfs(int fd)
 {
     (void) fd;
 
     fault.syncfss++;
+    *fault_synced = true;
 
     if (fault_now()) {
         return -1;
@@ -239,11 +272,27 @@ fault_mkdir(const char *path, mode_t mode)
 }
 
 
-static inline int
-fault_rename(const char *from, const char *to)
+/* The ways of reg_sync.h, file by file or all at once, and the journal: without
+ * a power cut, with one that takes contents, and with one that takes all.
+ * Which one a store takes depends on what the machine does and on its file
+ * system; here it is the test that says. */
+typedef enum {
+    FAULT_FSYNC,
+    FAULT_SYNCFS,
+    FAULT_JOURNAL,
+    FAULT_TORN,
+    FAULT_CUT,
+    FAULT_WAYS
+} fault_way_t;
+
+static fault_way_t     fault_way;
+static reg_journal_t  *fault_journal;
+
+
+static inline void
+fault_watch_rename(const char *from, const char *to)
 {
     struct stat  st;
-    int          rc;
 
     if (lstat(from, &st) == 0 && S_ISREG(st.st_mode)
         && fault_is_dirty(&fault.files, st.st_ino))
@@ -257,6 +306,17 @@ fault_rename(const char *from, const char *to)
         && strstr(to, "/tags/") == NULL && fault.dirs.n > 0)
     {
         fault.broken = "D3: a link before what it relies on was synced";
+    }
+}
+
+
+static inline int
+fault_rename(const char *from, const char *to)
+{
+    int  rc;
+
+    if (fault_way < FAULT_JOURNAL) {
+        fault_watch_rename(from, to);
     }
 
     rc = fault_now() ? -1 : rename(from, to);
@@ -309,6 +369,7 @@ static const reg_sys_t  fault_sys = {
     .open = fault_open,
     .pwrite = fault_pwrite,
     .fsync = fault_fsync,
+    .fdatasync = fault_fdatasync,
     .syncfs = fault_syncfs,
     .mkdir = fault_mkdir,
     .rename = fault_rename,
@@ -317,17 +378,7 @@ static const reg_sys_t  fault_sys = {
 };
 
 
-/* The two ways of reg_sync.h: file by file, or all at once.  Which one a store
- * takes depends on what the machine does and on its file system; here it is
- * the test that says. */
-typedef enum {
-    FAULT_FSYNC,
-    FAULT_SYNCFS,
-    FAULT_WAYS
-} fault_way_t;
-
-static fault_way_t  fault_way;
-
+#define FAULT_HALF  (32 * 1024)
 
 static inline void
 fault_install(fault_way_t way)
@@ -339,6 +390,20 @@ fault_install(fault_way_t way)
 
     if (way == FAULT_SYNCFS && tree_store.sync_fd == -1) {
         tree_store.sync_fd = open(tree_store.v2.text, O_RDONLY | O_CLOEXEC);
+    }
+
+    if (way >= FAULT_JOURNAL && tree_store.journal == NULL) {
+        size_t       redone;
+        reg_error_t  err = REG_ERROR_INIT;
+
+        reg_journal_close(fault_journal);
+        fault_journal = reg_journal_open(&tree_store, FAULT_HALF, &redone,
+                                         &err);
+        tree_store.journal = fault_journal;
+
+        if (fault_journal == NULL) {
+            fault.broken = "a journal that cannot be opened";
+        }
     }
 }
 
@@ -478,6 +543,120 @@ fault_check_tree(void)
 }
 
 
+/* ---- power cuts ---------------------------------------------------------- */
+
+
+#define FAULT_KEPT  64
+
+/* The files that are on disk for good: each has a second name, outside of the
+ * tree. */
+static struct {
+    size_t      n;
+    ino_t       inodes[FAULT_KEPT];
+    reg_path_t  paths[FAULT_KEPT];
+} fault_kept;
+
+
+static inline void
+fault_kept_name(char name[sizeof(tree_root) + 32], size_t i)
+{
+    (void) snprintf(name, sizeof(tree_root) + 32, "%s.kept-%zu", tree_root, i);
+}
+
+
+static inline int
+fault_keep_one(const char *path, const struct stat *st, int type,
+    struct FTW *ftw)
+{
+    char         name[sizeof(tree_root) + 32];
+    reg_path_t  *kept = &fault_kept.paths[fault_kept.n];
+
+    (void) ftw;
+
+    if (type != FTW_F || fault_is_volatile(path)) {
+        return 0;
+    }
+
+    if (fault_kept.n == FAULT_KEPT) {
+        return -1;
+    }
+
+    fault_kept_name(name, fault_kept.n);
+    kept->len = (size_t) snprintf(kept->text, sizeof(kept->text), "%s", path);
+    fault_kept.inodes[fault_kept.n++] = st->st_ino;
+
+    return link(path, name);
+}
+
+
+static inline void
+fault_forget(void)
+{
+    char  name[sizeof(tree_root) + 32];
+
+    while (fault_kept.n > 0) {
+        fault_kept_name(name, --fault_kept.n);
+        (void) unlink(name);
+    }
+}
+
+
+/* All that there is now is on disk. */
+static inline int
+fault_keep(void)
+{
+    fault_forget();
+
+    return fault_way < FAULT_TORN
+           ? 0 : nftw(tree_root, fault_keep_one, 16, FTW_PHYS);
+}
+
+
+/* What was written since has no content, or is not there. */
+static inline int
+fault_lose_one(const char *path, const struct stat *st, int type,
+    struct FTW *ftw)
+{
+    (void) ftw;
+
+    if (type != FTW_F || fault_is_volatile(path)) {
+        return 0;
+    }
+
+    for (size_t i = 0; i < fault_kept.n; i++) {
+        if (fault_kept.inodes[i] == st->st_ino) {
+            return 0;
+        }
+    }
+
+    return fault_way == FAULT_TORN ? truncate(path, 0) : unlink(path);
+}
+
+
+static inline int
+fault_cut_power(void)
+{
+    char  name[sizeof(tree_root) + 32];
+
+    if (nftw(tree_root, fault_lose_one, 16, FTW_PHYS) != 0) {
+        return -1;
+    }
+
+    for (size_t i = 0; fault_way == FAULT_CUT && i < fault_kept.n; i++) {
+        fault_kept_name(name, i);
+
+        if (!tree_has(fault_kept.paths[i].text)
+            && (tree_way(fault_kept.paths[i].text) == -1
+                || link(name, fault_kept.paths[i].text) == -1))
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * The loop: prepare makes the tree, run is the operation (0 or -1), check says
  * what is wrong with the tree after it (done: run returned 0), or NULL.  Each
@@ -503,27 +682,33 @@ fault_begin(const fault_loop_t *loop)
 
     fault_install(fault_way);
 
-    return loop->prepare();
+    return loop->prepare() == 0 && fault_keep() == 0 ? 0 : -1;
 }
 
 
+/* The tree as a new process finds it; after a power cut, where the journal
+ * alone says what became of it. */
 static inline const char *
 fault_verdict(const fault_loop_t *loop, bool done)
 {
     const char  *bad = fault.broken;
 
-    /* as a new process would find it */
+    if (bad == NULL && fault_way >= FAULT_TORN && !*fault_synced
+        && fault_cut_power() == -1)
+    {
+        bad = "the power cannot be cut";
+    }
+
     if (bad == NULL && tree_open() == -1) {
         bad = "a tree that cannot be opened";
     }
 
     fault_install(fault_way);
+    bad = bad != NULL ? bad : fault.broken;
+    bad = bad != NULL ? bad : fault_check_tree();
+    bad = bad != NULL ? bad : loop->check(done);
 
-    if (bad == NULL) {
-        bad = fault_check_tree();
-    }
-
-    return bad != NULL ? bad : loop->check(done);
+    return bad == NULL && fault_keep() == -1 ? "what is on disk" : bad;
 }
 
 
@@ -544,12 +729,13 @@ fault_run_whole(const fault_loop_t *loop, const char **bad)
         return -1;
     }
 
-    *bad = fault.dirs.n > 0 ? "D3: done before all was synced"
-                            : NULL;
+    *bad = fault_way < FAULT_JOURNAL && fault.dirs.n > 0
+           ? "D3: done before all was synced" : NULL;
 
     int  calls = fault.calls;
     int  fsyncs = fault.fsyncs;
     int  syncfss = fault.syncfss;
+    int  fdatasyncs = fault.fdatasyncs;
 
     if (*bad == NULL) {
         *bad = fault_verdict(loop, true);
@@ -557,6 +743,7 @@ fault_run_whole(const fault_loop_t *loop, const char **bad)
 
     fault.fsyncs = fsyncs;
     fault.syncfss = syncfss;
+    fault.fdatasyncs = fdatasyncs;
 
     return *bad == NULL ? calls : -1;
 }
@@ -611,7 +798,7 @@ fault_run_dying(const fault_loop_t *loop, int n)
         return "no child, or killed by a signal";
     }
 
-    fault_reset(0, 0, FAULT_FAILS);
+    memset(&fault, 0, sizeof(fault));
 
     return WEXITSTATUS(status) == 1
            ? "it fails by itself"
@@ -635,7 +822,7 @@ fault_descriptors(void)
 static inline int
 fault_loop_way(const fault_loop_t *loop)
 {
-    static const int  errnos[] = { ENOSPC, EIO };
+    static const int  errnos[2] = { ENOSPC, EIO };
 
     const char  *bad;
     int          rounds = 0;
@@ -648,7 +835,8 @@ fault_loop_way(const fault_loop_t *loop)
     }
 
     for (int n = 1; n <= calls; n++) {
-        for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++) {
+        /* which error it is makes no difference to the journal */
+        for (size_t i = fault_way >= FAULT_JOURNAL ? 1 : 0; i < 2; i++) {
             bad = fault_run_failing(loop, n, errnos[i]);
             rounds++;
 
@@ -718,8 +906,8 @@ fault_count_syncs(const fault_loop_t *loop)
             return -1;
         }
 
-        printf("%s: %d fsync, %d syncfs\n", loop->title, fault.fsyncs,
-               fault.syncfss);
+        printf("%s: %d fsync, %d syncfs, %d fdatasync\n", loop->title,
+               fault.fsyncs, fault.syncfss, fault.fdatasyncs);
         most = fault.fsyncs + fault.syncfss > most
                ? fault.fsyncs + fault.syncfss : most;
     }

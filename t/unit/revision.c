@@ -48,9 +48,8 @@ static int
 put(const reg_digest_t *d, size_t ntags)
 {
     no_error();
-    return reg_revision_put(&tree_store, &name, d,
-                            d == &one ? REG_STR(BODY1) : REG_STR(BODY2),
-                            tags, ntags, &err);
+    return tree_push(&name, d, d == &one ? REG_STR(BODY1) : REG_STR(BODY2),
+                     tags, ntags, &err);
 }
 
 
@@ -208,8 +207,8 @@ a_deleted_manifest_takes_its_tags_with_it(void **state)
     (void) state;
 
     assert_int_equal(put(&one, 2), 0);
-    assert_int_equal(reg_revision_put(&tree_store, &name, &two,
-                                      REG_STR(BODY2), &other, 1, &err), 0);
+    assert_int_equal(tree_push(&name, &two, REG_STR(BODY2),
+                     &other, 1, &err), 0);
 
     assert_int_equal(reg_revision_delete(&tree_store, &name, &one, NULL, &err),
                      0);
@@ -259,8 +258,8 @@ many_tags_fit_in_one_put(void **state)
         many[i] = tree_tag(text);
     }
 
-    assert_int_equal(reg_revision_put(&tree_store, &name, &one,
-                                      REG_STR(BODY1), many, 100, &err), 0);
+    assert_int_equal(tree_push(&name, &one, REG_STR(BODY1),
+                     many, 100, &err), 0);
 
     for (int i = 0; i < 100; i++) {
         assert_int_equal(tagged(&many[i]), 1);

@@ -65,8 +65,8 @@ store_manifest(const char *repository, const char *text)
     reg_digest_t  d = tree_digest(REG_SHA256, reg_str_from(text));
     reg_name_t    name = tree_name(repository);
 
-    assert_int_equal(reg_revision_put(&tree_store, &name, &d,
-                                      reg_str_from(text), NULL, 0, &err), 0);
+    assert_int_equal(tree_push(&name, &d, reg_str_from(text),
+                     NULL, 0, &err), 0);
 
     return d;
 }

@@ -45,8 +45,8 @@ put(const char *text)
     reg_tag_t  tag = tree_tag(text);
 
     no_error();
-    assert_int_equal(reg_revision_put(&tree_store, &name, &digest,
-                                      REG_STR(BODY), &tag, 1, &err), 0);
+    assert_int_equal(tree_push(&name, &digest, REG_STR(BODY),
+                     &tag, 1, &err), 0);
 }
 
 

@@ -118,16 +118,16 @@ without_redis_the_disk_is_asked_each_time(void **state)
 
     reg_tagcache_begin(&w, cache, &name);
     reg_tagcache_touch(&w, &tag);
-    assert_int_equal(reg_revision_put(&tree_store, &name, &one, REG_STR("one"),
-                                      &tag, 1, &err), 0);
+    assert_int_equal(tree_push(&name, &one, REG_STR("one"),
+                     &tag, 1, &err), 0);
     reg_tagcache_end(&w);
     assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
                      0);
     assert_true(reg_digest_eq(&found, &one));
 
     /* behind its back */
-    assert_int_equal(reg_revision_put(&tree_store, &name, &two, REG_STR("two"),
-                                      &tag, 1, &err), 0);
+    assert_int_equal(tree_push(&name, &two, REG_STR("two"),
+                     &tag, 1, &err), 0);
     assert_int_equal(reg_tagcache_resolve(cache, &name, &tag, &found, &err),
                      0);
     assert_true(reg_digest_eq(&found, &two));

@@ -119,8 +119,8 @@ store_tag(const char *text)
     reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("one"));
     reg_error_t   odd = REG_ERROR_INIT;
 
-    (void) reg_revision_put(&tree_store, &a, &d, REG_STR("one"), &tag, 1,
-                            &odd);
+    (void) tree_push(&a, &d, REG_STR("one"),
+                     &tag, 1, &odd);
 }
 
 

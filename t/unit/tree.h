@@ -6,12 +6,14 @@
 #ifndef TREE_H
 #define TREE_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "reg_hash.h"
+#include "reg_revision.h"
 #include "reg_store.h"
 
 
@@ -140,20 +142,31 @@ tree_digest(reg_alg_t alg, reg_str_t content)
 }
 
 
-/* Makes path's directories and writes a file, whatever was there. */
+/* Makes path's directories. */
 static inline int
-tree_write(const char *path, const void *data, size_t len)
+tree_way(const char *path)
 {
     char  dir[REG_PATH_MAX];
-    int   fd;
+    int   rc = 0;
 
     (void) snprintf(dir, sizeof(dir), "%s", path);
 
     for (char *p = dir + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
         *p = '\0';
-        (void) mkdir(dir, 0755);                   /* open will tell */
+        rc = mkdir(dir, 0755) == -1 && errno != EEXIST ? -1 : 0;
     }
 
+    return rc;
+}
+
+
+/* Makes path's directories and writes a file, whatever was there. */
+static inline int
+tree_write(const char *path, const void *data, size_t len)
+{
+    int  fd;
+
+    (void) tree_way(path);                         /* open will tell */
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
     if (fd == -1 || write(fd, data, len) != (ssize_t) len) {
@@ -189,6 +202,17 @@ tree_has(const char *path)
     struct stat  st;
 
     return lstat(path, &st) == 0;
+}
+
+
+/* A push of a manifest that requires nothing. */
+static inline int
+tree_push(const reg_name_t *name, const reg_digest_t *d, reg_str_t body,
+    const reg_tag_t *tags, size_t ntags, reg_error_t *err)
+{
+    return reg_revision_put(&tree_store, name, &(reg_revision_new_t) {
+                                .digest = d, .body = body, .tags = tags,
+                                .ntags = ntags }, err);
 }
 
 

@@ -1,0 +1,724 @@
+#include "reg_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "reg_redo.h"
+#include "reg_sync.h"
+
+
+#define REG_JOURNAL_BATCH    (256 * 1024)
+
+/* how long one waits for room that another process makes */
+#define REG_JOURNAL_ROOM_MS  5
+
+#define REG_JOURNAL_STACK    (128 * 1024)
+
+
+/* Somebody who waits for an append. */
+typedef struct reg_journal_waiter_s  reg_journal_waiter_t;
+
+struct reg_journal_waiter_s {
+    reg_journal_waiter_t  *next;
+    reg_str_t              records;
+    int                    half;
+    int                    sys;
+    bool                   done;
+};
+
+struct reg_journal_s {
+    reg_logfile_t           file;
+    pthread_mutex_t         lock;       /* over all that follows */
+    pthread_cond_t          changed;
+
+    reg_journal_waiter_t   *first;      /* who waits, in order */
+    reg_journal_waiter_t  **last;
+    bool                    writing;    /* one of them writes for all */
+    char                   *batch;
+    size_t                  inflight[2];    /* appended, not in place */
+    int                     failed;     /* an errno, for good */
+
+    bool                    dirty;      /* appended since the last one */
+    bool                    hurry;
+    bool                    stop;
+    int64_t                 due;        /* the next checkpoint; ns */
+    pthread_t               thread;
+
+    /* a lock of the file is the process's, so a thread takes one of these
+     * before it */
+    pthread_mutex_t         append;
+    pthread_mutex_t         checkpoint;
+    pthread_mutex_t         places[REG_LOGFILE_TAGS];
+};
+
+
+static int64_t
+reg_journal_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);      /* cannot fail */
+
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+/* The calls on the lock fail for misuse only. */
+static void
+reg_journal_wait(reg_journal_t *j, int64_t until)
+{
+    struct timespec  ts = { until / 1000000000, until % 1000000000 };
+
+    if (until == 0) {
+        (void) pthread_cond_wait(&j->changed, &j->lock);
+    } else {
+        (void) pthread_cond_timedwait(&j->changed, &j->lock, &ts);
+    }
+}
+
+
+static int
+reg_journal_error(const reg_journal_t *j, int sys, reg_error_t *err)
+{
+    reg_path_t  path;
+
+    reg_layout_journal(&path, &j->file.store->v2);
+
+    return reg_error_sys(err, sys, REG_UNKNOWN, "write the journal in",
+                         path.text);
+}
+
+
+/* ---- locks of threads and processes -------------------------------------- */
+
+
+static int
+reg_journal_enter(reg_journal_t *j, pthread_mutex_t *mutex, int lock,
+    reg_error_t *err)
+{
+    (void) pthread_mutex_lock(mutex);
+
+    if (reg_logfile_lock(&j->file, lock, F_WRLCK, err) == -1) {
+        (void) pthread_mutex_unlock(mutex);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* One that cannot be let go stays until the process ends, and others wait: for
+ * a lock that one has, fcntl(2) has no such error. */
+static void
+reg_journal_leave(reg_journal_t *j, pthread_mutex_t *mutex, int lock)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    (void) reg_logfile_lock(&j->file, lock, F_UNLCK, &quiet);
+    (void) pthread_mutex_unlock(mutex);
+}
+
+
+/* ---- what is not in place yet -------------------------------------------- */
+
+
+/* The lock is held, as it is for the next one: so nobody lets go what somebody
+ * else has just taken. */
+static int
+reg_journal_hold(reg_journal_t *j, int half, size_t n, reg_error_t *err)
+{
+    if (j->inflight[half] == 0
+        && reg_logfile_lock(&j->file, REG_LOGFILE_HALF + half, F_RDLCK, err)
+           == -1)
+    {
+        return -1;
+    }
+
+    j->inflight[half] += n;
+    return 0;
+}
+
+
+static void
+reg_journal_release(reg_journal_t *j, int half, size_t n)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    j->inflight[half] -= n;
+
+    if (j->inflight[half] == 0) {
+        /* one that stays locked stops checkpoints, which loses nothing */
+        (void) reg_logfile_lock(&j->file, REG_LOGFILE_HALF + half, F_UNLCK,
+                                &quiet);
+        (void) pthread_cond_broadcast(&j->changed);
+    }
+}
+
+
+void
+reg_journal_applied(reg_journal_t *j, int half)
+{
+    (void) pthread_mutex_lock(&j->lock);
+    reg_journal_release(j, half, 1);
+    (void) pthread_mutex_unlock(&j->lock);
+}
+
+
+/* ---- appending ----------------------------------------------------------- */
+
+
+/* Takes who fits into one batch off the queue; copies what they have. */
+static size_t
+reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
+{
+    size_t  n = 0;
+
+    *len = 0;
+    *mine = j->first;
+
+    while (j->first != NULL
+           && j->first->records.len
+              <= REG_JOURNAL_BATCH - REG_RECORD_SEAL - *len)
+    {
+        memcpy(j->batch + REG_RECORD_SEAL + *len, j->first->records.data,
+               j->first->records.len);
+        *len += j->first->records.len;
+        j->first = j->first->next;
+        n++;
+    }
+
+    if (j->first == NULL) {
+        j->last = &j->first;
+    }
+
+    return n;
+}
+
+
+/* With the lock APPEND: writes the batch where it belongs.  1: there is no room
+ * yet. */
+static int
+reg_journal_write(reg_journal_t *j, size_t n, size_t len, int *half,
+    reg_error_t *err)
+{
+    reg_logfile_state_t  state;
+    int                  rc;
+
+    if (reg_logfile_get(&j->file, &state, err) == -1) {
+        return -1;
+    }
+
+    if (state.failed != 0) {
+        return reg_journal_error(j, (int) state.failed, err);
+    }
+
+    if (reg_record_size(len) > j->file.half - state.end) {
+        return 1;
+    }
+
+    *half = (int) (state.generation & 1);
+
+    (void) pthread_mutex_lock(&j->lock);
+    rc = reg_journal_hold(j, *half, n, err);
+    (void) pthread_mutex_unlock(&j->lock);
+
+    if (rc == -1) {
+        *half = -1;
+        return -1;
+    }
+
+    rc = reg_logfile_write(&j->file, &state, j->batch, len, err);
+    state.end += reg_record_size(len);
+
+    return rc == -1 ? -1 : reg_logfile_set(&j->file, &state, err);
+}
+
+
+static int
+reg_journal_batch(reg_journal_t *j, size_t n, size_t len, int *half,
+    reg_error_t *err)
+{
+    int  rc;
+
+    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, err) == -1) {
+        return -1;
+    }
+
+    rc = reg_journal_write(j, n, len, half, err);
+    reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+
+    return rc != 0 ? rc : reg_logfile_sync(&j->file, err);
+}
+
+
+/* Writes for all that wait, with the lock held at both ends. */
+static void
+reg_journal_round(reg_journal_t *j)
+{
+    reg_journal_waiter_t  *w;
+    reg_error_t            err = REG_ERROR_INIT;
+    size_t                 len, n;
+    int                    rc, half = -1;
+
+    n = reg_journal_gather(j, &w, &len);
+    j->writing = true;
+
+    for ( ;; ) {
+        (void) pthread_mutex_unlock(&j->lock);
+        rc = reg_journal_batch(j, n, len, &half, &err);
+        (void) pthread_mutex_lock(&j->lock);
+
+        if (rc != 1 || j->failed != 0) {
+            break;
+        }
+
+        j->dirty = true;
+        j->hurry = true;
+        (void) pthread_cond_broadcast(&j->changed);
+        reg_journal_wait(j, reg_journal_now() + REG_JOURNAL_ROOM_MS * 1000000);
+    }
+
+    if (rc == 0 && !j->dirty) {
+        j->dirty = true;
+        j->due = reg_journal_now() + REG_JOURNAL_DELAY * 1000000LL;
+    }
+
+    if (rc != 0 && j->failed == 0) {
+        j->failed = err.sys != 0 ? err.sys : EIO;
+    }
+
+    if (rc != 0 && half != -1) {
+        reg_journal_release(j, half, n);
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        reg_journal_waiter_t  *next = w->next;
+
+        w->half = half;
+        w->sys = rc == 0 ? 0 : j->failed;
+        w->done = true;                 /* it is gone, once the lock is free */
+        w = next;
+    }
+
+    j->writing = false;
+    (void) pthread_cond_broadcast(&j->changed);
+}
+
+
+int
+reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
+    reg_error_t *err)
+{
+    reg_journal_waiter_t  me = { NULL, records, -1, 0, false };
+
+    if (records.len > REG_JOURNAL_RECORDS_MAX
+        || reg_record_size(records.len) > j->file.half - REG_LOGFILE_START)
+    {
+        return reg_journal_error(j, EFBIG, err);
+    }
+
+    (void) pthread_mutex_lock(&j->lock);
+
+    if (j->failed != 0) {
+        me.sys = j->failed;
+        me.done = true;
+
+    } else {
+        *j->last = &me;
+        j->last = &me.next;
+    }
+
+    while (!me.done) {
+        if (j->writing) {
+            reg_journal_wait(j, 0);
+        } else {
+            reg_journal_round(j);
+        }
+    }
+
+    (void) pthread_mutex_unlock(&j->lock);
+
+    *half = me.half;
+
+    return me.sys == 0 ? 0 : reg_journal_error(j, me.sys, err);
+}
+
+
+/* ---- checkpoints --------------------------------------------------------- */
+
+
+/* With the lock APPEND: which half is to be emptied, and for which generation;
+ * what is written goes to the other one from here on.  0: nothing is. */
+static int
+reg_journal_turn(reg_journal_t *j, int *half, uint64_t *generation,
+    reg_error_t *err)
+{
+    reg_logfile_state_t  state;
+
+    if (reg_logfile_get(&j->file, &state, err) == -1) {
+        return -1;
+    }
+
+    if (state.failed != 0) {
+        return reg_journal_error(j, (int) state.failed, err);
+    }
+
+    /* whoever was at it may have died */
+    *generation = state.generation + 1;
+    *half = (int) (*generation & 1);
+
+    if (!reg_logfile_is_empty(&j->file, *half, *generation)) {
+        return 1;
+    }
+
+    if (state.end == REG_LOGFILE_START) {
+        return 0;
+    }
+
+    state.generation++;
+    state.end = REG_LOGFILE_START;
+    *generation = state.generation + 1;
+    *half = (int) (*generation & 1);
+
+    return reg_logfile_set(&j->file, &state, err) == -1 ? -1 : 1;
+}
+
+
+/* Waits until what the half says is in place, for all processes. */
+static int
+reg_journal_drain(reg_journal_t *j, int half, reg_error_t *err)
+{
+    (void) pthread_mutex_lock(&j->lock);
+
+    while (j->inflight[half] > 0) {
+        reg_journal_wait(j, 0);
+    }
+
+    (void) pthread_mutex_unlock(&j->lock);
+
+    return reg_logfile_lock(&j->file, REG_LOGFILE_HALF + half, F_WRLCK, err)
+           == -1
+           ? -1
+           : reg_logfile_lock(&j->file, REG_LOGFILE_HALF + half, F_UNLCK, err);
+}
+
+
+/* Nobody may write any more, and no half may be emptied. */
+static void
+reg_journal_give_up(reg_journal_t *j, int sys)
+{
+    reg_logfile_state_t  state;
+    reg_error_t          quiet = REG_ERROR_INIT;
+
+    (void) pthread_mutex_lock(&j->lock);
+    j->failed = j->failed != 0 ? j->failed : sys;
+    (void) pthread_cond_broadcast(&j->changed);
+    (void) pthread_mutex_unlock(&j->lock);
+
+    /* best effort: each process has an error of its own to see */
+    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, &quiet) == 0) {
+        if (reg_logfile_get(&j->file, &state, &quiet) == 0) {
+            state.failed = (uint64_t) sys;
+            (void) reg_logfile_set(&j->file, &state, &quiet);
+        }
+
+        reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+    }
+}
+
+
+/* With the lock CHECKPOINT: empties one half.  0: there was none to empty. */
+static int
+reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
+{
+    const reg_store_t  *store = j->file.store;
+    uint64_t            generation = 0;
+    int                 rc, half = 0;
+
+    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, err) == -1) {
+        return -1;
+    }
+
+    rc = reg_journal_turn(j, &half, &generation, err);
+    reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+
+    if (rc != 1 || reg_journal_drain(j, half, err) == -1) {
+        return rc == 1 ? -1 : rc;
+    }
+
+    if (store->sys->syncfs(j->file.whole) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
+                             store->v2.text);
+    }
+
+    return reg_logfile_clear(&j->file, half, generation, err) == -1 ? -1 : 1;
+}
+
+
+int
+reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err)
+{
+    int  rc;
+
+    if (reg_journal_enter(j, &j->checkpoint, REG_LOGFILE_CHECKPOINT, err)
+        == -1)
+    {
+        return -1;
+    }
+
+    do {
+        rc = reg_journal_empty_one(j, err);
+    } while (rc == 1);
+
+    if (rc == -1) {
+        reg_journal_give_up(j, err->sys != 0 ? err->sys : EIO);
+    }
+
+    reg_journal_leave(j, &j->checkpoint, REG_LOGFILE_CHECKPOINT);
+
+    return rc;
+}
+
+
+static void *
+reg_journal_run(void *data)
+{
+    reg_journal_t  *j = data;
+    reg_error_t     err;
+
+    (void) pthread_mutex_lock(&j->lock);
+
+    while (!j->stop) {
+        if (!j->dirty || j->failed != 0) {
+            reg_journal_wait(j, 0);
+            continue;
+        }
+
+        if (!j->hurry && reg_journal_now() < j->due) {
+            reg_journal_wait(j, j->due);
+            continue;
+        }
+
+        j->dirty = false;
+        j->hurry = false;
+        err = (reg_error_t) REG_ERROR_INIT;
+
+        (void) pthread_mutex_unlock(&j->lock);
+        (void) reg_journal_checkpoint(j, &err);      /* appends will say */
+        (void) pthread_mutex_lock(&j->lock);
+
+        (void) pthread_cond_broadcast(&j->changed);
+    }
+
+    (void) pthread_mutex_unlock(&j->lock);
+
+    return NULL;
+}
+
+
+/* ---- order --------------------------------------------------------------- */
+
+
+int
+reg_journal_place(reg_journal_places_t *places, reg_str_t path)
+{
+    uint64_t  h = 0xcbf29ce484222325u;
+    uint16_t  place;
+    size_t    i;
+
+    for (i = 0; i < path.len; i++) {
+        h = (h ^ (unsigned char) path.data[i]) * 0x100000001b3u;
+    }
+
+    place = (uint16_t) ((h ^ h >> 32) % REG_LOGFILE_TAGS);
+
+    for (i = 0; i < places->n && places->list[i] < place; i++) {
+        /* void */
+    }
+
+    if (i < places->n && places->list[i] == place) {
+        return 0;
+    }
+
+    if (places->n == REG_JOURNAL_PLACES) {
+        return -1;
+    }
+
+    memmove(&places->list[i + 1], &places->list[i],
+            (places->n - i) * sizeof(places->list[0]));
+    places->list[i] = place;
+    places->n++;
+
+    return 0;
+}
+
+
+static void
+reg_journal_unorder_first(reg_journal_t *j,
+    const reg_journal_places_t *places, size_t n)
+{
+    while (n-- > 0) {
+        uint16_t  place = places->list[n];
+
+        reg_journal_leave(j, &j->places[place], REG_LOGFILE_TAG + place);
+    }
+}
+
+
+/* In ascending order, so that nobody waits in a circle. */
+int
+reg_journal_order(reg_journal_t *j, const reg_journal_places_t *places,
+    reg_error_t *err)
+{
+    for (size_t i = 0; i < places->n; i++) {
+        uint16_t  place = places->list[i];
+
+        if (reg_journal_enter(j, &j->places[place], REG_LOGFILE_TAG + place,
+                              err) == -1)
+        {
+            reg_journal_unorder_first(j, places, i);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+reg_journal_unorder(reg_journal_t *j, const reg_journal_places_t *places)
+{
+    reg_journal_unorder_first(j, places, places->n);
+}
+
+
+/* ---- opening ------------------------------------------------------------- */
+
+
+static void
+reg_journal_init(reg_journal_t *j)
+{
+    pthread_condattr_t  monotonic;
+
+    j->last = &j->first;
+    (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
+    (void) pthread_mutex_init(&j->append, NULL);
+    (void) pthread_mutex_init(&j->checkpoint, NULL);
+    (void) pthread_condattr_init(&monotonic);           /* nor these */
+    (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&j->changed, &monotonic);
+    (void) pthread_condattr_destroy(&monotonic);
+
+    for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
+        (void) pthread_mutex_init(&j->places[i], NULL);
+    }
+}
+
+
+/* Whoever has the disk full for what was acknowledged must not begin. */
+static int
+reg_journal_begin(reg_journal_t *j, size_t *redone, reg_error_t *err)
+{
+    if (reg_redo(&j->file, redone, err) == -1) {
+        err->code = REG_UNKNOWN;
+        (void) snprintf(err->message, sizeof(err->message),
+                        "the journal cannot be done again");
+        return -1;
+    }
+
+    return reg_logfile_renew(&j->file, err);
+}
+
+
+reg_journal_t *
+reg_journal_open(reg_store_t *store, size_t half, size_t *redone,
+    reg_error_t *err)
+{
+    reg_journal_t  *j;
+    bool            alone;
+
+    *redone = 0;
+
+    if (!reg_sync_is_known(store)) {
+        return NULL;
+    }
+
+    j = calloc(1, sizeof(*j));
+
+    if (j == NULL || (j->batch = malloc(REG_JOURNAL_BATCH)) == NULL) {
+        free(j);
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
+    reg_journal_init(j);
+
+    /* the first checkpoint is for those who have died with others alive */
+    j->dirty = true;
+
+    if (reg_logfile_open(&j->file, store, half, &alone, err) == -1
+        || (alone && reg_journal_begin(j, redone, err) == -1))
+    {
+        reg_journal_close(j);
+        return NULL;
+    }
+
+    return j;
+}
+
+
+void
+reg_journal_close(reg_journal_t *j)
+{
+    if (j == NULL) {
+        return;
+    }
+
+    reg_logfile_close(&j->file);
+
+    for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
+        (void) pthread_mutex_destroy(&j->places[i]);
+    }
+
+    (void) pthread_cond_destroy(&j->changed);
+    (void) pthread_mutex_destroy(&j->checkpoint);
+    (void) pthread_mutex_destroy(&j->append);
+    (void) pthread_mutex_destroy(&j->lock);
+    free(j->batch);
+    free(j);
+}
+
+
+int
+reg_journal_start(reg_journal_t *j, reg_error_t *err)
+{
+    pthread_attr_t  attr;
+    int             rc;
+
+    (void) pthread_attr_init(&attr);                    /* cannot fail */
+    (void) pthread_attr_setstacksize(&attr, REG_JOURNAL_STACK);
+    rc = pthread_create(&j->thread, &attr, reg_journal_run, j);
+    (void) pthread_attr_destroy(&attr);
+
+    return rc == 0 ? 0 : reg_error_sys(err, rc, REG_UNKNOWN, "start a thread",
+                                       "for the journal");
+}
+
+
+void
+reg_journal_stop(reg_journal_t *j)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    (void) pthread_mutex_lock(&j->lock);
+    j->stop = true;
+    (void) pthread_cond_broadcast(&j->changed);
+    (void) pthread_mutex_unlock(&j->lock);
+    (void) pthread_join(j->thread, NULL);               /* it is joinable */
+
+    if (j->failed == 0) {
+        /* else it is done again at the next start */
+        (void) reg_journal_checkpoint(j, &quiet);
+    }
+}

@@ -1,0 +1,99 @@
+/*
+ * reg_journal: many small files made durable by one write.
+ *
+ * A manifest is half a dozen files and twice as many directories.  To sync them
+ * rank by rank (reg_durable.h) takes four barriers.  With a journal, what is
+ * to become of them is written to a file first, in one place, with one
+ * fdatasync, which all that push at the same time share; then they are put in
+ * place and not synced at all, and the client hears 201.
+ *
+ *     reg_journal_append(j, records, &half, err)       durable from here on
+ *     …                                                put them in place
+ *     reg_journal_applied(j, half)
+ *
+ * A thread makes a checkpoint REG_JOURNAL_DELAY ms after the first append since
+ * the last one: it lets the pushes write to the other half of the file, waits
+ * until what the first half says is in place, syncs the file system once, and
+ * empties that half.  So a push has been whole on disk, without the journal,
+ * within a second or so.
+ *
+ * Whoever opens the journal while nobody else has it open does again what is
+ * in it (reg_redo.h): that is the start after a crash.
+ *
+ * What goes wrong:
+ *
+ *   - The process dies before or after an append: the record is there or not,
+ *     and what it says is done again or not; nobody was told.  If others live,
+ *     their next checkpoint covers what it had put in place.
+ *   - The write fails: the pushes that waited for it fail.  The syncfs fails:
+ *     the half stays.  Nothing can be known of the disk then, so from there on
+ *     all pushes fail until the worker is started again, by all processes.
+ *   - A half is full, and the other one not yet empty: appends wait.
+ *
+ * Who removes a name says so (reg_record.h, "gone") after it is gone and
+ * before anybody is told: else it could come back.  Who replaces a name, as a
+ * tag's link, holds its place in between (reg_journal_order()), so that files
+ * are replaced in the order of their records.
+ *
+ * Without it everything works the same way, by reg_durable.h alone: on file
+ * systems other than those of reg_sync.h, and in programs that do not open it
+ * but never write what it holds.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_JOURNAL_H
+#define REG_JOURNAL_H
+
+#include "reg_logfile.h"
+
+#define REG_JOURNAL_HALF         (4 * 1024 * 1024)    /* bytes */
+#define REG_JOURNAL_DELAY        500                  /* ms */
+#define REG_JOURNAL_RECORDS_MAX  (192 * 1024)         /* of one append */
+
+typedef struct reg_journal_s  reg_journal_t;
+
+
+/* Opens the journal of the store, which must live longer, with halves of that
+ * many bytes where it is made anew.  *redone: files that were put in place
+ * again.  NULL with err untouched: a file system that is not
+ * fit for one; NULL with err filled: it failed, with INSUFFICIENT_STORAGE if
+ * all was put in place but there is no room to begin anew. */
+reg_journal_t *reg_journal_open(reg_store_t *store, size_t half,
+    size_t *redone, reg_error_t *err);
+
+/* Leaves what is in it to those who have it open, or open it next.  NULL is
+ * allowed. */
+void reg_journal_close(reg_journal_t *j);
+
+/* Starts the thread that makes checkpoints; ends it after a last one.  Who has
+ * no thread waits for ever when the journal is full. */
+int reg_journal_start(reg_journal_t *j, reg_error_t *err);
+void reg_journal_stop(reg_journal_t *j);
+
+/* Makes records durable, of which there are at most REG_JOURNAL_RECORDS_MAX
+ * bytes.  After 0 the caller puts them in place and says so. */
+int reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
+    reg_error_t *err);
+void reg_journal_applied(reg_journal_t *j, int half);
+
+/* The places that names hold: sorted, each one once.  Waits for those who hold
+ * one of them. */
+#define REG_JOURNAL_PLACES  128
+
+typedef struct {
+    size_t    n;
+    uint16_t  list[REG_JOURNAL_PLACES];
+} reg_journal_places_t;
+
+/* -1: there are too many. */
+int reg_journal_place(reg_journal_places_t *places, reg_str_t path);
+int reg_journal_order(reg_journal_t *j, const reg_journal_places_t *places,
+    reg_error_t *err);
+void reg_journal_unorder(reg_journal_t *j,
+    const reg_journal_places_t *places);
+
+/* Makes a checkpoint now, of all that is in place. */
+int reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err);
+
+#endif

@@ -1,0 +1,555 @@
+#include "reg_logfile.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "reg_durable.h"
+#include "reg_hash.h"
+
+
+#define REG_LOGFILE_MAGIC  0x316c6e72756f6a72u
+#define REG_LOGFILE_MODE   0600
+
+
+/* The first bytes of a half; the rest of REG_LOGFILE_START is zero. */
+typedef struct {
+    uint64_t       magic;               /* numbers are little endian */
+    uint64_t       generation;
+    uint64_t       half;
+    uint64_t       tree;
+    unsigned char  key[REG_RECORD_KEY];
+    unsigned char  check[32];           /* sha256 of what is before */
+} reg_logfile_head_t;
+
+_Static_assert(sizeof(reg_logfile_head_t) == 32 + REG_RECORD_KEY + 32,
+               "a head has no holes");
+
+
+static void
+reg_logfile_path(reg_path_t *path, const reg_store_t *store, const char *name)
+{
+    reg_layout_journal(path, &store->v2);
+    reg_path_add(path, name);
+}
+
+
+static int
+reg_logfile_failed(const reg_logfile_t *f, const char *operation,
+    reg_error_t *err)
+{
+    reg_path_t  path;
+    int         sys = errno;
+
+    reg_layout_journal(&path, &f->store->v2);
+
+    return reg_error_sys(err, sys, REG_UNKNOWN, operation, path.text);
+}
+
+
+int
+reg_logfile_lock(const reg_logfile_t *f, int lock, int how, reg_error_t *err)
+{
+    int           rc;
+    struct flock  fl = {
+        .l_type = (short) how, .l_whence = SEEK_SET, .l_start = lock,
+        .l_len = 1
+    };
+
+    do {
+        rc = fcntl(f->state, F_OFD_SETLKW, &fl);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc == 0 ? 0 : reg_logfile_failed(f, "lock", err);
+}
+
+
+/* ---- reading and writing ------------------------------------------------- */
+
+
+/* Reads as much as there is, up to len bytes; -1 with errno. */
+static ssize_t
+reg_logfile_pread(int fd, void *out, size_t len, off_t offset)
+{
+    size_t   done = 0;
+    ssize_t  n;
+
+    while (done < len) {
+        n = pread(fd, (char *) out + done, len - done, offset + (off_t) done);
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            return n == 0 ? (ssize_t) done : -1;
+        }
+
+        done += (size_t) n;
+    }
+
+    return (ssize_t) done;
+}
+
+
+static int
+reg_logfile_pwrite(const reg_logfile_t *f, int fd, const void *data,
+    size_t len, size_t offset, reg_error_t *err)
+{
+    return reg_durable_write(f->store, fd, data, len, (int64_t) offset,
+                             "_journal", err);
+}
+
+
+int
+reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
+{
+    int  rc;
+
+    do {
+        rc = f->store->sys->fdatasync(f->log);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc == 0 ? 0 : reg_logfile_failed(f, "fdatasync", err);
+}
+
+
+int
+reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
+    reg_error_t *err)
+{
+    ssize_t  n = reg_logfile_pread(f->state, state, sizeof(*state), 0);
+
+    if (n == -1) {
+        return reg_logfile_failed(f, "read", err);
+    }
+
+    if (n != sizeof(*state) || state->end < REG_LOGFILE_START
+        || state->end > f->half || state->end % REG_RECORD_ALIGN != 0)
+    {
+        errno = EUCLEAN;
+        return reg_logfile_failed(f, "read", err);
+    }
+
+    return 0;
+}
+
+
+int
+reg_logfile_set(const reg_logfile_t *f, const reg_logfile_state_t *state,
+    reg_error_t *err)
+{
+    return reg_logfile_pwrite(f, f->state, state, sizeof(*state), 0, err);
+}
+
+
+int
+reg_logfile_write(const reg_logfile_t *f, const reg_logfile_state_t *state,
+    char *batch, size_t records, reg_error_t *err)
+{
+    struct timespec    now;
+    size_t             size = reg_record_size(records);
+    size_t             used = REG_RECORD_SEAL + records;
+    reg_record_seal_t  seal = { .generation = state->generation };
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);      /* cannot fail */
+
+    memcpy(seal.key, f->key, sizeof(seal.key));
+    seal.time = (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+    seal.offset = (state->generation & 1) * f->half + state->end;
+
+    reg_record_seal(&seal, (reg_str_t) { records, batch + REG_RECORD_SEAL },
+                    (unsigned char *) batch);
+    memset(batch + used, 0, size - used);
+
+    return reg_logfile_pwrite(f, f->log, batch, size, seal.offset, err);
+}
+
+
+/* ---- heads --------------------------------------------------------------- */
+
+
+static void
+reg_logfile_check(const reg_logfile_head_t *head, unsigned char check[32])
+{
+    reg_hash_t  h;
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, head, offsetof(reg_logfile_head_t, check));
+    reg_hash_binary(&h, check);
+}
+
+
+/* The head of the half that begins at this byte. */
+static bool
+reg_logfile_head(const reg_logfile_t *f, size_t at, reg_logfile_head_t *head)
+{
+    unsigned char  check[32];
+
+    if (reg_logfile_pread(f->log, head, sizeof(*head), (off_t) at)
+        != sizeof(*head) || le64toh(head->magic) != REG_LOGFILE_MAGIC)
+    {
+        return false;
+    }
+
+    reg_logfile_check(head, check);
+
+    return CRYPTO_memcmp(check, head->check, sizeof(check)) == 0
+           && le64toh(head->tree) == f->tree;
+}
+
+
+bool
+reg_logfile_is_empty(const reg_logfile_t *f, int half, uint64_t generation)
+{
+    reg_logfile_head_t  head;
+
+    return reg_logfile_head(f, (size_t) half * f->half, &head)
+           && le64toh(head.generation) == generation;
+}
+
+
+int
+reg_logfile_clear(const reg_logfile_t *f, int half, uint64_t generation,
+    reg_error_t *err)
+{
+    reg_logfile_head_t  head = {
+        .magic = htole64(REG_LOGFILE_MAGIC),
+        .generation = htole64(generation),
+        .half = htole64(f->half),
+        .tree = htole64(f->tree),
+    };
+
+    memcpy(head.key, f->key, sizeof(head.key));
+    reg_logfile_check(&head, head.check);
+
+    return reg_logfile_pwrite(f, f->log, &head, sizeof(head),
+                              (size_t) half * f->half, err) == -1
+           ? -1 : reg_logfile_sync(f, err);
+}
+
+
+/* The size of the halves that are there and their key, 0 if there is no head:
+ * the first one says it, or the second, where that may be. */
+static size_t
+reg_logfile_found(reg_logfile_t *f)
+{
+    reg_logfile_head_t  head;
+    struct stat         st;
+    uint64_t            half;
+
+    if (fstat(f->log, &st) == -1
+        || (!reg_logfile_head(f, 0, &head)
+            && !reg_logfile_head(f, (size_t) st.st_size / 2, &head)))
+    {
+        return 0;
+    }
+
+    half = le64toh(head.half);
+
+    if (half < 2 * REG_RECORD_ALIGN || half % REG_RECORD_ALIGN != 0
+        || half > REG_BUF_MAX / 2)
+    {
+        return 0;
+    }
+
+    memcpy(f->key, head.key, sizeof(f->key));
+
+    return (size_t) half;
+}
+
+
+int
+reg_logfile_read(reg_logfile_t *f, int n, reg_logfile_half_t *half,
+    reg_error_t *err)
+{
+    size_t              size = reg_logfile_found(f);
+    reg_logfile_head_t  head;
+    char               *p;
+    ssize_t             got;
+
+    half->begin = (size_t) n * size;
+
+    if (size == 0 || !reg_logfile_head(f, half->begin, &head)) {
+        return 0;
+    }
+
+    p = reg_buf_reserve(&half->content, size);
+
+    if (p == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    got = reg_logfile_pread(f->log, p, size, (off_t) half->begin);
+
+    if (got == -1) {
+        return reg_logfile_failed(f, "read", err);
+    }
+
+    half->content.len = (size_t) got;
+    half->generation = le64toh(head.generation);
+
+    return 0;
+}
+
+
+/* ---- opening ------------------------------------------------------------- */
+
+
+static int
+reg_logfile_cut(const reg_logfile_t *f, size_t size, reg_error_t *err)
+{
+    return ftruncate(f->log, (off_t) size) == 0
+           ? 0 : reg_logfile_failed(f, "truncate", err);
+}
+
+
+/* Writes every block once, with another key than before; syncs that, and the
+ * names of the files. */
+static int
+reg_logfile_fill(reg_logfile_t *f, reg_error_t *err)
+{
+    static const char  zeros[64 * 1024];
+
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    if (getrandom(f->key, sizeof(f->key), 0) != sizeof(f->key)) {
+        return reg_logfile_failed(f, "getrandom", err);
+    }
+
+    for (size_t at = 0; at < 2 * f->half; at += sizeof(zeros)) {
+        size_t  left = 2 * f->half - at;
+
+        if (reg_logfile_pwrite(f, f->log, zeros,
+                               left < sizeof(zeros) ? left : sizeof(zeros), at,
+                               err) == -1)
+        {
+            (void) reg_logfile_cut(f, 0, &quiet);    /* gives it back */
+            return -1;
+        }
+    }
+
+    if (reg_logfile_cut(f, 2 * f->half, err) == -1) {
+        return -1;
+    }
+
+    return f->store->sys->fsync(f->log) == 0
+           && f->store->sys->syncfs(f->whole) == 0
+           ? 0 : reg_logfile_failed(f, "make", err);
+}
+
+
+/* Lives with the others, and lets more come in. */
+static int
+reg_logfile_settle(reg_logfile_t *f, reg_error_t *err)
+{
+    if (reg_logfile_lock(f, REG_LOGFILE_LIVE, F_RDLCK, err) == -1) {
+        return -1;
+    }
+
+    (void) close(f->dir);               /* the lock goes with it */
+    f->dir = -1;
+
+    return 0;
+}
+
+
+int
+reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
+{
+    size_t               found = reg_logfile_found(f);
+    struct stat          st;
+    reg_logfile_head_t   head;
+    reg_logfile_state_t  state = { 0, REG_LOGFILE_START, 0 };
+
+    for (size_t n = 0; found != 0 && n < 2; n++) {
+        if (reg_logfile_head(f, n * found, &head)
+            && le64toh(head.generation) >= state.generation)
+        {
+            state.generation = le64toh(head.generation) + 1;
+        }
+    }
+
+    state.generation += state.generation & 1;
+
+    if (fstat(f->log, &st) == -1) {
+        return reg_logfile_failed(f, "fstat", err);
+    }
+
+    if ((found != f->half || st.st_size != (off_t) (2 * f->half))
+        && reg_logfile_fill(f, err) == -1)
+    {
+        return -1;
+    }
+
+    return reg_logfile_clear(f, 0, state.generation, err) == -1
+           || reg_logfile_clear(f, 1, state.generation + 1, err) == -1
+           || reg_logfile_set(f, &state, err) == -1
+           ? -1 : reg_logfile_settle(f, err);
+}
+
+
+static int
+reg_logfile_open_one(const reg_logfile_t *f, const char *name,
+    reg_error_t *err)
+{
+    reg_path_t  path;
+    int         fd;
+
+    reg_logfile_path(&path, f->store, name);
+    fd = f->store->sys->open(path.text, O_RDWR | O_CREAT | O_NOFOLLOW,
+                             REG_LOGFILE_MODE);
+
+    return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                         path.text);
+}
+
+
+static int
+reg_logfile_remove(const reg_logfile_t *f, const char *name, reg_error_t *err)
+{
+    reg_path_t  path;
+
+    reg_logfile_path(&path, f->store, name);
+
+    return f->store->sys->unlink(path.text) == 0 || errno == ENOENT
+           ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "unlink", path.text);
+}
+
+
+/* The log, if it was made here; else a new one, and a new state. */
+static int
+reg_logfile_open_log(reg_logfile_t *f, reg_error_t *err)
+{
+    f->log = reg_logfile_open_one(f, "log", err);
+
+    if (f->log == -1 || reg_logfile_found(f) != 0) {
+        return f->log == -1 ? -1 : 0;
+    }
+
+    (void) close(f->log);               /* nothing of it is wanted */
+    f->log = -1;
+
+    if (reg_logfile_remove(f, "log", err) == -1
+        || reg_logfile_remove(f, "state", err) == -1)
+    {
+        return -1;
+    }
+
+    f->log = reg_logfile_open_one(f, "log", err);
+
+    return f->log == -1 ? -1 : 0;
+}
+
+
+/* The directory, locked, and what it is known by: also after a reboot, when
+ * devices may have other numbers. */
+static int
+reg_logfile_open_dir(reg_logfile_t *f, reg_error_t *err)
+{
+    reg_path_t    path;
+    struct statx  sx;
+    int           rc;
+
+    reg_layout_journal(&path, &f->store->v2);
+
+    if (reg_durable_mkdir(f->store, &path, err) == -1) {
+        return -1;
+    }
+
+    f->dir = f->store->sys->open(path.text, O_RDONLY | O_DIRECTORY, 0);
+
+    if (f->dir == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
+    }
+
+    do {
+        rc = flock(f->dir, LOCK_EX);
+    } while (rc == -1 && errno == EINTR);
+
+    if (rc == -1
+        || statx(f->dir, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &sx)
+           == -1)
+    {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "lock", path.text);
+    }
+
+    /* without a time of birth the number alone must do */
+    f->tree = reg_hash_words((const uint64_t[]) {
+        sx.stx_ino, (uint64_t) sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec }, 3);
+
+    return 0;
+}
+
+
+/* With the others, or alone if there are none. */
+static int
+reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
+{
+    struct flock  fl = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = REG_LOGFILE_LIVE,
+        .l_len = 1
+    };
+
+    *alone = fcntl(f->state, F_OFD_SETLK, &fl) == 0;
+
+    if (*alone) {
+        return 0;
+    }
+
+    if (errno != EAGAIN && errno != EACCES) {
+        return reg_logfile_failed(f, "lock", err);
+    }
+
+    f->half = reg_logfile_found(f);
+
+    return reg_logfile_settle(f, err);
+}
+
+
+int
+reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
+    bool *alone, reg_error_t *err)
+{
+    *f = (reg_logfile_t) {
+        .store = store, .dir = -1, .log = -1, .state = -1, .whole = -1,
+        .half = half
+    };
+
+    f->whole = store->sys->open(store->v2.text, O_RDONLY | O_DIRECTORY, 0);
+
+    if (f->whole == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "open", store->v2.text);
+    }
+
+    if (reg_logfile_open_dir(f, err) == -1
+        || reg_logfile_open_log(f, err) == -1
+        || (f->state = reg_logfile_open_one(f, "state", err)) == -1
+        || reg_logfile_enter(f, alone, err) == -1)
+    {
+        reg_logfile_close(f);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+void
+reg_logfile_close(reg_logfile_t *f)
+{
+    const int  fds[] = { f->dir, f->log, f->state, f->whole };
+
+    /* what matters was synced; locks go with their descriptor */
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (fds[i] != -1) {
+            (void) close(fds[i]);
+        }
+    }
+
+    f->dir = f->log = f->state = f->whole = -1;
+}

@@ -1,0 +1,120 @@
+/*
+ * reg_logfile: the file of the journal, which all processes that work on a tree
+ * on this host write to together.
+ *
+ *     _journal/log     two halves; each a head, and batches after it
+ *     _journal/state   which half is written to and how far; and what is locked
+ *
+ * A head holds the generation of its half.  A batch counts if its seal
+ * (reg_record.h) is of that generation, so writing the head anew empties the
+ * half at once.  One half is written to; the other one is empty, except while
+ * somebody makes a checkpoint of it.
+ *
+ * The log's blocks are written once when it is made, and then only in place: a
+ * batch costs one write and one fdatasync, which has no metadata to write.
+ * state is never synced: after a power cut nobody needs it.
+ *
+ * A head also says which directory the log was made in.  Who copies a tree file
+ * by file, with rsync or by hard links, has copied what was in place, and the
+ * log, of another moment, would undo some of that: in the copy both files are
+ * made anew.  In a snapshot of the whole disk they are still right.
+ *
+ * Locks are those of open file descriptions (fcntl(2)): they die with the
+ * process.  One thread of a process at a time takes each of them.  Who opens
+ * the journal holds an flock(2) of its directory until it has come in.
+ *
+ *     LIVE        shared by every process that has it open; who could have it
+ *                 alone is the only one, and does again what is in the log
+ *     CHECKPOINT  alone, by who makes a checkpoint
+ *     APPEND      alone, around a batch
+ *     HALF + n    shared, by a process with records in half n that are not in
+ *                 place yet; alone, to wait for those
+ *     TAG + n     alone, by who replaces a name (reg_journal.h)
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_LOGFILE_H
+#define REG_LOGFILE_H
+
+#include "reg_record.h"
+#include "reg_store.h"
+
+#define REG_LOGFILE_TAGS  1024
+
+typedef enum {
+    REG_LOGFILE_LIVE,
+    REG_LOGFILE_CHECKPOINT,
+    REG_LOGFILE_APPEND,
+    REG_LOGFILE_HALF,
+    REG_LOGFILE_TAG = REG_LOGFILE_HALF + 2
+} reg_logfile_lock_t;
+
+typedef struct {
+    reg_store_t    *store;
+    int             dir;                /* -1 when it has come in */
+    int             log;
+    int             state;
+    int             whole;              /* for syncfs(2) */
+    size_t          half;               /* bytes of one */
+    uint64_t        tree;               /* that the head must name */
+    unsigned char   key[REG_RECORD_KEY];
+} reg_logfile_t;
+
+/* What is in _journal/state. */
+typedef struct {
+    uint64_t        generation;         /* of the half that is written to */
+    uint64_t        end;                /* where the next batch goes, in it */
+    uint64_t        failed;             /* a checkpoint did: an errno */
+} reg_logfile_state_t;
+
+
+/* Opens or makes the files, with halves of that many bytes (a multiple of
+ * REG_RECORD_ALIGN; what is there may have other ones).  *alone: nobody else
+ * has them open, nor comes in before the caller has called
+ * reg_logfile_renew(). */
+int reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
+    bool *alone, reg_error_t *err);
+void reg_logfile_close(reg_logfile_t *f);
+
+/* One half, as long as it is; nothing if there is none.  The caller frees the
+ * content. */
+typedef struct {
+    uint64_t        generation;
+    size_t          begin;              /* in the file */
+    reg_buf_t       content;
+} reg_logfile_half_t;
+
+int reg_logfile_read(reg_logfile_t *f, int n, reg_logfile_half_t *half,
+    reg_error_t *err);
+
+/* Empties both halves, and lets others in. */
+int reg_logfile_renew(reg_logfile_t *f, reg_error_t *err);
+
+/* fcntl(2) of a lock; how is F_RDLCK, F_WRLCK or F_UNLCK.  It is waited for. */
+int reg_logfile_lock(const reg_logfile_t *f, int lock, int how,
+    reg_error_t *err);
+
+/* With the lock APPEND. */
+int reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
+    reg_error_t *err);
+int reg_logfile_set(const reg_logfile_t *f, const reg_logfile_state_t *state,
+    reg_error_t *err);
+
+/* Writes a batch: size bytes (reg_record_size()) with room for the seal at
+ * their beginning, records after it. */
+int reg_logfile_write(const reg_logfile_t *f, const reg_logfile_state_t *state,
+    char *batch, size_t records, reg_error_t *err);
+int reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err);
+
+/* Whether a half has that generation, and so is empty for it; and makes it
+ * so, durably. */
+bool reg_logfile_is_empty(const reg_logfile_t *f, int half,
+    uint64_t generation);
+int reg_logfile_clear(const reg_logfile_t *f, int half, uint64_t generation,
+    reg_error_t *err);
+
+/* Where the first batch of a half is, counted from the half's beginning. */
+#define REG_LOGFILE_START  REG_RECORD_ALIGN
+
+#endif

@@ -1,0 +1,313 @@
+#include "reg_redo.h"
+
+#include <errno.h>
+
+#include "reg_durable.h"
+#include "reg_link.h"
+
+
+/* A record, where it stands in the order of all. */
+typedef struct {
+    reg_record_t  record;
+    int64_t       time;                 /* of its batch; ns */
+    size_t        n;
+    bool          void_;
+} reg_redo_item_t;
+
+typedef struct {
+    reg_logfile_t     *f;
+    size_t             n, max;
+    reg_redo_item_t   *items;           /* owned */
+    reg_redo_item_t  **sorted;          /* owned; by path, then order */
+} reg_redo_t;
+
+
+/* ---- collecting ---------------------------------------------------------- */
+
+
+static int
+reg_redo_add(reg_redo_t *redo, const reg_record_t *record, int64_t time,
+    reg_error_t *err)
+{
+    size_t            max = redo->max == 0 ? 1024 : 2 * redo->max;
+    reg_redo_item_t  *items = redo->items;
+
+    if (redo->n == redo->max) {
+        items = realloc(items, max * sizeof(*items));
+
+        if (items == NULL) {
+            return reg_error_set(err, REG_UNKNOWN, "out of memory");
+        }
+
+        redo->items = items;
+        redo->max = max;
+    }
+
+    items[redo->n] = (reg_redo_item_t) { *record, time, redo->n, false };
+    redo->n++;
+
+    return 0;
+}
+
+
+static int
+reg_redo_batch(reg_redo_t *redo, reg_str_t records, int64_t time,
+    reg_error_t *err)
+{
+    reg_record_t  record;
+    int           rc;
+
+    while ((rc = reg_record_next(&records, &record)) == 1) {
+        if (reg_redo_add(redo, &record, time, err) == -1) {
+            return -1;
+        }
+    }
+
+    return rc == 0 ? 0
+                   : reg_error_set(err, REG_UNKNOWN, "the journal holds what"
+                                   " no version of this program writes");
+}
+
+
+/* The batches of one half, up to the first that is not whole. */
+static int
+reg_redo_half(reg_redo_t *redo, const reg_logfile_half_t *part,
+    reg_error_t *err)
+{
+    reg_record_seal_t  seal = { .generation = part->generation };
+    reg_str_t          records, half = reg_buf_str(&part->content);
+    size_t             at = REG_LOGFILE_START;
+
+    memcpy(seal.key, redo->f->key, sizeof(seal.key));
+
+    while (at < half.len) {
+        seal.offset = part->begin + at;
+
+        if (reg_record_open(&seal, (reg_str_t) { half.len - at,
+                                                 half.data + at }, &records)
+            == -1)
+        {
+            break;
+        }
+
+        if (reg_redo_batch(redo, records, seal.time, err) == -1) {
+            return -1;
+        }
+
+        at += reg_record_size(records.len);
+    }
+
+    return 0;
+}
+
+
+/* ---- what counts --------------------------------------------------------- */
+
+
+static int
+reg_redo_compare_paths(reg_str_t a, reg_str_t b)
+{
+    int  c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+    return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+
+static int
+reg_redo_compare(const void *pa, const void *pb)
+{
+    const reg_redo_item_t  *a = *(reg_redo_item_t *const *) pa;
+    const reg_redo_item_t  *b = *(reg_redo_item_t *const *) pb;
+    int                     c;
+
+    c = reg_redo_compare_paths(a->record.path, b->record.path);
+
+    return c != 0 ? c : (a->n > b->n) - (a->n < b->n);
+}
+
+
+/* The first in the sorted order whose path is not before this one. */
+static size_t
+reg_redo_find(const reg_redo_t *redo, reg_str_t path)
+{
+    size_t  low = 0, high = redo->n;
+
+    while (low < high) {
+        size_t  mid = low + (high - low) / 2;
+
+        if (reg_redo_compare_paths(redo->sorted[mid]->record.path, path) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+
+    return low;
+}
+
+
+/* Whether path is dir, or below it. */
+static bool
+reg_redo_is_below(reg_str_t path, reg_str_t dir)
+{
+    return reg_str_starts(path, dir)
+           && (path.len == dir.len || path.data[dir.len] == '/');
+}
+
+
+/* What was put there before is void.  Between a name and what is below it
+ * others may be sorted, whose name goes on with a character before '/'. */
+static void
+reg_redo_gone(reg_redo_t *redo, const reg_redo_item_t *gone)
+{
+    reg_str_t  dir = gone->record.path;
+
+    for (size_t i = reg_redo_find(redo, dir);
+         i < redo->n && reg_str_starts(redo->sorted[i]->record.path, dir);
+         i++)
+    {
+        redo->sorted[i]->void_ |= redo->sorted[i]->n < gone->n
+            && reg_redo_is_below(redo->sorted[i]->record.path, dir);
+    }
+}
+
+
+static int
+reg_redo_sort(reg_redo_t *redo, reg_error_t *err)
+{
+    if (redo->n == 0) {
+        return 0;
+    }
+
+    redo->sorted = calloc(redo->n, sizeof(*redo->sorted));
+
+    if (redo->sorted == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    for (size_t i = 0; i < redo->n; i++) {
+        redo->sorted[i] = &redo->items[i];
+    }
+
+    qsort(redo->sorted, redo->n, sizeof(*redo->sorted), reg_redo_compare);
+
+    for (size_t i = 0; i < redo->n; i++) {
+        if (redo->items[i].record.kind == REG_RECORD_GONE) {
+            reg_redo_gone(redo, &redo->items[i]);
+            redo->items[i].void_ = true;
+        }
+    }
+
+    /* of those that are left, the last one of each path */
+    for (size_t i = 0; i + 1 < redo->n; i++) {
+        redo->sorted[i]->void_ |=
+            reg_str_eq(redo->sorted[i]->record.path,
+                       redo->sorted[i + 1]->record.path);
+    }
+
+    return 0;
+}
+
+
+/* ---- doing --------------------------------------------------------------- */
+
+
+/* Whether another program moved the tag well after the record. */
+static bool
+reg_redo_is_old(const reg_redo_item_t *item, const reg_path_t *path)
+{
+    static const char  current[] = "/current/link";
+
+    struct stat   st;
+    reg_digest_t  d;
+    reg_str_t     end = item->record.path;
+    reg_error_t   quiet = REG_ERROR_INIT;
+
+    if (end.len < sizeof(current)) {
+        return false;
+    }
+
+    end.data += end.len - (sizeof(current) - 1);
+    end.len = sizeof(current) - 1;
+
+    return reg_str_eq(end, reg_str_from(current))
+           && lstat(path->text, &st) == 0
+           && st.st_mtim.tv_sec - REG_REDO_MARGIN > item->time / 1000000000
+           && reg_link_read(path, &d, REG_MANIFEST_UNKNOWN, &quiet) == 0;
+}
+
+
+static int
+reg_redo_put(reg_redo_t *redo, const reg_redo_item_t *item, size_t *files,
+    reg_error_t *err)
+{
+    reg_store_t  *store = redo->f->store;
+    reg_path_t    path;
+
+    if (reg_path_below(&path, &store->v2, item->record.path) == -1) {
+        return reg_error_set(err, REG_UNKNOWN, "the journal holds a path that"
+                             " is too long");
+    }
+
+    if (reg_redo_is_old(item, &path)) {
+        return 0;
+    }
+
+    (*files)++;
+
+    return reg_durable_restore(store, &path, item->record.content, err);
+}
+
+
+static int
+reg_redo_all(reg_redo_t *redo, const reg_logfile_half_t halves[2],
+    size_t *files, reg_error_t *err)
+{
+    int  first = halves[0].generation > halves[1].generation;
+
+    if (reg_redo_half(redo, &halves[first], err) == -1
+        || reg_redo_half(redo, &halves[!first], err) == -1
+        || reg_redo_sort(redo, err) == -1)
+    {
+        return -1;
+    }
+
+    for (size_t i = 0; i < redo->n; i++) {
+        if (!redo->items[i].void_
+            && reg_redo_put(redo, &redo->items[i], files, err) == -1)
+        {
+            return -1;
+        }
+    }
+
+    if (redo->n > 0 && redo->f->store->sys->syncfs(redo->f->whole) == -1) {
+        return reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
+                             redo->f->store->v2.text);
+    }
+
+    return 0;
+}
+
+
+int
+reg_redo(reg_logfile_t *f, size_t *files, reg_error_t *err)
+{
+    reg_redo_t          redo = { .f = f };
+    reg_logfile_half_t  halves[2] = { { 0 }, { 0 } };
+    int                 rc = -1;
+
+    *files = 0;
+
+    if (reg_logfile_read(f, 0, &halves[0], err) == 0
+        && reg_logfile_read(f, 1, &halves[1], err) == 0)
+    {
+        rc = reg_redo_all(&redo, halves, files, err);
+    }
+
+    free(redo.items);
+    free(redo.sorted);
+    reg_buf_free(&halves[0].content);
+    reg_buf_free(&halves[1].content);
+
+    return rc;
+}

@@ -1,0 +1,26 @@
+/*
+ * reg_redo: does again what is in the log of the journal.
+ *
+ * Whoever opens the journal (reg_journal.h) and finds nobody else there cannot
+ * know what became of the records in it: after a power cut, their files may be
+ * there, missing, or empty.  So each name gets what the last record says of
+ * it, anew.  A name that was removed since is left alone; so is a file that
+ * another program replaced more than REG_REDO_MARGIN seconds later.
+ *
+ * It may be done again any number of times, and broken off.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_REDO_H
+#define REG_REDO_H
+
+#include "reg_logfile.h"
+
+#define REG_REDO_MARGIN  2
+
+/* Puts in place what the log holds, and syncs it; *files is how many files that
+ * were.  The caller is alone (reg_logfile_open()). */
+int reg_redo(reg_logfile_t *f, size_t *files, reg_error_t *err);
+
+#endif

@@ -1,0 +1,787 @@
+/* reg_journal, reg_logfile, reg_redo, reg_change: one write for many files. */
+
+#include "reg_journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "faults.h"
+#include "reg_change.h"
+#include "reg_durable.h"
+#include "reg_tag.h"
+
+
+#define HALF  (128 * 1024)
+
+
+static reg_error_t     err;
+static reg_journal_t  *journal;
+static size_t          redone;
+static reg_name_t      name;
+
+
+static void
+no_error(void)
+{
+    err = (reg_error_t) REG_ERROR_INIT;
+}
+
+
+/* As the next process finds it: nobody else has it open. */
+static void
+reopen(void)
+{
+    reg_journal_close(journal);
+    no_error();
+    tree_store.journal = NULL;
+    journal = reg_journal_open(&tree_store, HALF, &redone, &err);
+    assert_non_null(journal);
+    tree_store.journal = journal;
+}
+
+
+static int
+renew(void **state)
+{
+    reg_journal_close(journal);
+    journal = NULL;
+    name = tree_name("a/b");
+    fault_reset(0, 0, FAULT_FAILS);
+
+    if (tree_renew(state) == -1) {
+        return -1;
+    }
+
+    reopen();
+    return 0;
+}
+
+
+static int
+give_up(void **state)
+{
+    reg_journal_close(journal);
+    journal = NULL;
+
+    return tree_teardown(state);
+}
+
+
+/* Content and digest that a number stands for. */
+static reg_digest_t
+content(int n, char text[64])
+{
+    (void) snprintf(text, 64, "{\"schemaVersion\":2,\"n\":%d}", n);
+    return tree_digest(REG_SHA256, reg_str_from(text));
+}
+
+
+static int
+push(const char *tag_name, int n)
+{
+    char          text[64];
+    reg_digest_t  d = content(n, text);
+    reg_tag_t     tag = tree_tag(tag_name);
+
+    no_error();
+    return tree_push(&name, &d, reg_str_from(text), &tag, 1, &err);
+}
+
+
+static bool
+points(const char *tag_name, int n)
+{
+    char          text[64];
+    reg_digest_t  now, d = content(n, text);
+    reg_tag_t     tag = tree_tag(tag_name);
+    reg_error_t   quiet = REG_ERROR_INIT;
+    reg_buf_t     body = REG_BUF_INIT;
+    bool          right;
+
+    right = reg_tag_read(&tree_store, &name, &tag, &now, &quiet) == 0
+            && reg_digest_eq(&now, &d)
+            && reg_revision_read(&tree_store, &name, &d, &body, &quiet) == 0
+            && reg_str_eq(reg_buf_str(&body), reg_str_from(text));
+    reg_buf_free(&body);
+
+    return right;
+}
+
+
+static bool
+exists(const char *tag_name)
+{
+    reg_tag_t     tag = tree_tag(tag_name);
+    reg_digest_t  d;
+    reg_error_t   quiet = REG_ERROR_INIT;
+
+    return reg_tag_read(&tree_store, &name, &tag, &d, &quiet) == 0;
+}
+
+
+static int
+untag(const char *tag_name)
+{
+    reg_tag_t  tag = tree_tag(tag_name);
+
+    no_error();
+    return reg_tag_delete(&tree_store, &name, &tag, &err);
+}
+
+
+/* Takes away all that is in place; the journal is left. */
+static void
+lose_the_tree(void)
+{
+    char  command[REG_PATH_MAX + 64];
+
+    (void) snprintf(command, sizeof(command), "cd '%s' && rm -rf blobs"
+                    " repositories _catalog", tree_store.v2.text);
+    assert_int_equal(system(command), 0);
+}
+
+
+static int
+log_file(int flags)
+{
+    reg_path_t  path;
+
+    reg_layout_journal(&path, &tree_store.v2);
+    reg_path_add(&path, "log");
+
+    return open(path.text, flags);
+}
+
+
+/* ---- what comes back ----------------------------------------------------- */
+
+
+static void
+what_was_pushed_comes_back(void **state)
+{
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v2", 2), 0);
+    lose_the_tree();
+    reopen();
+    assert_int_equal(redone, 9);             /* one entry in the catalog */
+    assert_true(points("v1", 1));
+    assert_true(points("v2", 2));
+    assert_null(fault_check_tree());
+
+    /* and is not done again */
+    reopen();
+    assert_int_equal(redone, 0);
+}
+
+
+static void
+the_last_one_of_a_tag_wins(void **state)
+{
+    (void) state;
+
+    for (int n = 0; n < 20; n++) {
+        assert_int_equal(push("v1", n), 0);
+    }
+
+    assert_int_equal(push("v1", 3), 0);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 3));
+    assert_null(fault_check_tree());
+}
+
+
+static void
+what_was_deleted_stays_away(void **state)
+{
+    char          text[64];
+    reg_digest_t  d = content(2, text);
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v10", 1), 0);
+    assert_int_equal(push("v2", 2), 0);
+    assert_int_equal(untag("v1"), 0);
+    assert_int_equal(reg_revision_delete(&tree_store, &name, &d, NULL, &err),
+                     0);
+    reopen();
+
+    assert_false(exists("v1"));
+    assert_false(exists("v2"));
+    assert_true(points("v10", 1));
+    assert_null(fault_check_tree());
+}
+
+
+static void
+what_was_deleted_may_come_again(void **state)
+{
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(untag("v1"), 0);
+    assert_int_equal(push("v1", 1), 0);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 1));
+}
+
+
+static void
+a_checkpoint_empties_the_journal(void **state)
+{
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    assert_int_equal(push("v2", 2), 0);
+    assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    assert_int_equal(push("v3", 3), 0);
+    reopen();
+    assert_int_equal(redone, 4);
+    assert_true(points("v1", 1) && points("v2", 2) && points("v3", 3));
+}
+
+
+/* Who died between the turn and the end of a checkpoint leaves two halves. */
+static void
+both_halves_are_done_again_in_order(void **state)
+{
+    (void) state;
+
+    for (int from = 0; from < 2; from++) {
+        assert_int_equal(push("v1", 1), 0);
+        assert_int_equal(push("v2", 1), 0);
+
+        fault_reset(1, EIO, FAULT_FAILS);        /* the syncfs */
+        tree_store.sys = &fault_sys;
+        assert_int_equal(reg_journal_checkpoint(journal, &err), -1);
+        tree_store.sys = &reg_sys_kernel;
+
+        /* sticky: nobody can know what is on the disk */
+        assert_int_equal(push("v1", 5), -1);
+        lose_the_tree();
+        reopen();
+        assert_true(points("v1", 1) && points("v2", 1));
+
+        /* the other half first, then */
+        assert_int_equal(push("x", 1), 0);
+        assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    }
+}
+
+
+static void
+a_write_that_fails_is_said_to_all(void **state)
+{
+    (void) state;
+
+    /* one call after the other, up to the fdatasync */
+    for (int n = 1; n < 100 && fault.fdatasyncs == 0; n++) {
+        tree_store.sys = &reg_sys_kernel;
+        reopen();
+        assert_int_equal(push("v1", 1), 0);
+        fault_reset(n, EIO, FAULT_FAILS);
+        tree_store.sys = &fault_sys;
+        assert_int_equal(push("v1", 2), -1);
+    }
+
+    tree_store.sys = &reg_sys_kernel;
+    assert_int_equal(fault.fdatasyncs, 1);
+    assert_int_equal(push("v2", 2), -1);
+    assert_int_equal(err.sys, EIO);
+    assert_true(points("v1", 1));
+    reopen();
+    assert_int_equal(push("v2", 2), 0);
+}
+
+
+/* ---- other programs ------------------------------------------------------ */
+
+
+static void
+a_tag_that_others_moved_later_is_theirs(void **state)
+{
+    char             text[64];
+    reg_digest_t     d;
+    reg_tag_t        tag = tree_tag("v1");
+    reg_path_t       path;
+    struct timespec  times[2];
+
+    (void) state;
+
+    assert_int_equal(push("v1", 2), 0);
+    assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    assert_int_equal(push("v1", 1), 0);
+
+    d = content(2, text);
+    reg_layout_tag_current(&path, &tree_store.v2, &name, &tag);
+    assert_int_equal(tree_write(path.text, d.text, strlen(d.text)), 0);
+    times[0].tv_sec = times[1].tv_sec = time(NULL) + 60;
+    times[0].tv_nsec = times[1].tv_nsec = 0;
+    assert_int_equal(utimensat(AT_FDCWD, path.text, times, 0), 0);
+    reopen();
+    assert_true(points("v1", 2));
+
+    /* but not one that is torn */
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(truncate(path.text, 5), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path.text, times, 0), 0);
+    reopen();
+    assert_true(points("v1", 1));
+}
+
+
+/* By rsync, say, or by hard links: files were copied as they were in place, the
+ * log is of another moment. */
+static void
+the_log_of_a_copied_tree_is_not_ours(void **state)
+{
+    char         command[3 * REG_PATH_MAX], other[sizeof(tree_root) + 8];
+    struct stat  st;
+    reg_path_t   path;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v1", 2), 0);
+
+    (void) snprintf(other, sizeof(other), "%s/copy", tree_root);
+    (void) snprintf(command, sizeof(command), "mkdir '%s' && cp -al '%s/docker'"
+                    " '%s'", other, tree_root, other);
+    assert_int_equal(system(command), 0);
+
+    /* ours goes on; the copy has one of its own */
+    assert_int_equal(push("v1", 3), 0);
+
+    {
+        static reg_store_t  copy;
+
+        size_t          n;
+        reg_journal_t  *j;
+
+        assert_int_equal(reg_store_open(&copy, reg_str_from(other), &err), 0);
+        j = reg_journal_open(&copy, HALF, &n, &err);
+        assert_non_null(j);
+        assert_int_equal(n, 0);
+        reg_layout_journal(&path, &copy.v2);
+        reg_path_add(&path, "log");
+        assert_int_equal(stat(path.text, &st), 0);
+        assert_int_equal(st.st_nlink, 1);
+        reg_journal_close(j);
+        reg_store_close(&copy);
+    }
+
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 3));
+}
+
+
+/* What a check of the file system may leave. */
+static void
+what_stands_in_the_way_is_moved(void **state)
+{
+    reg_path_t   path, away;
+    reg_tag_t    tag = tree_tag("v1");
+    struct stat  st;
+
+    (void) state;
+
+    /* the tree's blobs are on another disk */
+    assert_int_equal(push("v0", 0), 0);
+    reg_layout_blobs(&path, &tree_store.v2);
+    away = path;
+    reg_path_parent(&away);
+    reg_path_parent(&away);
+    reg_path_add(&away, "elsewhere");
+    assert_int_equal(rename(path.text, away.text), 0);
+    assert_int_equal(symlink(away.text, path.text), 0);
+
+    assert_int_equal(push("v1", 1), 0);
+    reg_layout_tag_current(&path, &tree_store.v2, &name, &tag);
+    assert_int_equal(unlink(path.text), 0);
+    assert_int_equal(mkdir(path.text, 0755), 0);
+    reopen();
+    assert_true(points("v1", 1));
+
+    assert_int_equal(push("v1", 2), 0);
+    reg_layout_tag(&path, &tree_store.v2, &name, &tag);
+    reg_durable_discard(&path);
+    assert_int_equal(tree_write(path.text, "x", 1), 0);
+    reopen();
+    assert_true(points("v1", 2));
+    assert_null(fault_check_tree());
+
+    reg_layout_blobs(&path, &tree_store.v2);
+    assert_int_equal(lstat(path.text, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+}
+
+
+/* ---- hostile logs -------------------------------------------------------- */
+
+
+static void
+any_log_may_be_opened(void **state)
+{
+    static char  whole[2 * HALF], bad[2 * HALF];
+    unsigned     seed = 3;
+    int          fd;
+
+    (void) state;
+
+    for (int n = 0; n < 5; n++) {
+        assert_int_equal(push("v1", n), 0);
+    }
+
+    fd = log_file(O_RDWR);
+    assert_int_equal(pread(fd, whole, sizeof(whole), 0), sizeof(whole));
+
+    for (int round = 0; round < 60; round++) {
+        size_t  len = round % 3 == 0 ? (size_t) rand_r(&seed) % sizeof(bad)
+                                     : sizeof(bad);
+
+        reg_journal_close(journal);
+        journal = NULL;
+        memcpy(bad, whole, sizeof(bad));
+
+        for (int i = 0; i < 1 + round; i++) {
+            size_t  at = (size_t) rand_r(&seed) % (6 * 4096);
+
+            bad[at] = (char) rand_r(&seed);
+        }
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, bad, len, 0), len);
+        reopen();
+        assert_null(fault_check_tree());
+        assert_int_equal(push("v9", round), 0);
+        assert_true(points("v9", round));
+    }
+
+    (void) close(fd);
+}
+
+
+/* A manifest that looks like a batch, on a block's border. */
+static void
+content_is_no_batch(void **state)
+{
+    static char   body[3 * REG_RECORD_ALIGN];
+    reg_digest_t  d;
+    reg_tag_t     tag = tree_tag("v1");
+    char          whole[2 * REG_RECORD_ALIGN];
+    int           fd = log_file(O_RDONLY);
+    size_t        at = REG_LOGFILE_START;
+
+    (void) state;
+
+    assert_int_equal(push("v0", 7), 0);
+    assert_int_equal(pread(fd, whole, sizeof(whole), 0), sizeof(whole));
+    (void) close(fd);
+
+    for (size_t i = 0; i + 512 < sizeof(body); i += 8) {
+        memcpy(body + i, whole + at, 8);           /* its magic, everywhere */
+    }
+
+    d = tree_digest(REG_SHA256, (reg_str_t) { sizeof(body), body });
+    assert_int_equal(tree_push(&name, &d, (reg_str_t) { sizeof(body), body },
+                               &tag, 1, &err), 0);
+    lose_the_tree();
+    reopen();
+    assert_int_equal(redone, 9);
+    assert_null(fault_check_tree());
+}
+
+
+/* ---- many at a time ------------------------------------------------------ */
+
+
+#define THREADS  8
+#define PUSHES   60
+
+
+static void *
+push_many(void *data)
+{
+    int  thread = *(int *) data;
+    int  failed = 0;
+
+    for (int i = 0; i < PUSHES; i++) {
+        char          text[64], own[32];
+        int           n = thread * 1000 + i;
+        reg_digest_t  d = content(n, text);
+        reg_tag_t     tags[2] = { tree_tag("latest") };
+        reg_error_t   quiet = REG_ERROR_INIT;
+
+        (void) snprintf(own, sizeof(own), "t%d-%d", thread, i);
+        tags[1] = tree_tag(own);
+        failed |= tree_push(&name, &d, reg_str_from(text), tags, 2, &quiet);
+    }
+
+    return failed == 0 ? NULL : data;
+}
+
+
+static void
+push_together(void)
+{
+    pthread_t  threads[THREADS];
+    int        numbers[THREADS];
+    void      *failed;
+
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, push_many,
+                                        &numbers[i]), 0);
+    }
+
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
+
+static void
+all_are_there(void)
+{
+    for (int thread = 0; thread < THREADS; thread++) {
+        for (int i = 0; i < PUSHES; i++) {
+            char  own[32];
+
+            (void) snprintf(own, sizeof(own), "t%d-%d", thread, i);
+            assert_true(points(own, thread * 1000 + i));
+        }
+    }
+
+    assert_null(fault_check_tree());
+}
+
+
+/* The log is much smaller than what they push: the thread makes room. */
+static void
+many_threads_share_a_journal(void **state)
+{
+    reg_digest_t  before, after;
+    reg_tag_t     latest = tree_tag("latest");
+
+    (void) state;
+
+    assert_int_equal(reg_journal_start(journal, &err), 0);
+    push_together();
+    reg_journal_stop(journal);
+    all_are_there();
+
+    /* the order of files is that of records */
+    reopen();
+    assert_int_equal(redone, 0);
+    assert_int_equal(reg_tag_read(&tree_store, &name, &latest, &before, &err),
+                     0);
+
+    for (int n = 0; n < 8; n++) {
+        assert_int_equal(push("latest", n), 0);
+    }
+
+    assert_int_equal(reg_tag_read(&tree_store, &name, &latest, &before, &err),
+                     0);
+    reopen();
+    assert_int_equal(reg_tag_read(&tree_store, &name, &latest, &after, &err),
+                     0);
+    assert_true(reg_digest_eq(&before, &after));
+}
+
+
+/* Of several who move one tag at the same time, in several processes, the log
+ * has the last one last. */
+static void
+processes_share_a_journal(void **state)
+{
+    pid_t         pids[3];
+    int           status;
+    reg_digest_t  before, after;
+    reg_tag_t     latest = tree_tag("latest");
+
+    (void) state;
+
+    for (int p = 0; p < 3; p++) {
+        pids[p] = fork();
+
+        if (pids[p] == 0) {
+            size_t          n;
+            reg_error_t     e = REG_ERROR_INIT;
+            reg_journal_t  *own = reg_journal_open(&tree_store, HALF, &n, &e);
+            int             number = p;
+            void           *bad = own;
+
+            if (own != NULL && reg_journal_start(own, &e) == 0) {
+                tree_store.journal = own;
+                bad = push_many(&number);
+                reg_journal_stop(own);
+            }
+
+            _exit(own == NULL || bad != NULL);
+        }
+
+        assert_true(pids[p] > 0);
+    }
+
+    for (int p = 0; p < 3; p++) {
+        assert_int_equal(waitpid(pids[p], &status, 0), pids[p]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+
+    assert_int_equal(reg_tag_read(&tree_store, &name, &latest, &before, &err),
+                     0);
+    reopen();
+    assert_int_equal(reg_tag_read(&tree_store, &name, &latest, &after, &err),
+                     0);
+    assert_true(reg_digest_eq(&before, &after));
+
+    for (int thread = 0; thread < 3; thread++) {
+        assert_true(points(thread == 0 ? "t0-59" : thread == 1 ? "t1-59"
+                           : "t2-59", thread * 1000 + 59));
+    }
+
+    assert_null(fault_check_tree());
+}
+
+
+/* Killed at any moment, with others alive: they go on, their checkpoints too,
+ * and in the end the log says what the tree does. */
+static void
+a_killed_process_stops_nobody(void **state)
+{
+    (void) state;
+
+    assert_int_equal(reg_journal_start(journal, &err), 0);
+
+    for (int round = 0; round < 25; round++) {
+        int              status;
+        struct timespec  nap = { 0, 1000000 + round * 700000 };
+        pid_t            pid = fork();
+
+        if (pid == 0) {
+            size_t          n;
+            reg_error_t     e = REG_ERROR_INIT;
+            reg_journal_t  *own = reg_journal_open(&tree_store, HALF, &n, &e);
+
+            tree_store.journal = own;
+
+            for (int i = 0; own != NULL && reg_journal_start(own, &e) == 0;
+                 i = 1)
+            {
+                int  number = 5 + i;
+
+                (void) push_many(&number);
+            }
+
+            _exit(1);
+        }
+
+        assert_true(pid > 0);
+        (void) nanosleep(&nap, NULL);
+        assert_int_equal(push("mine", round), 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(push("mine", 100 + round), 0);
+        assert_true(points("mine", 100 + round));
+    }
+
+    reg_journal_stop(journal);
+    reopen();
+    assert_true(points("mine", 124));
+    assert_null(fault_check_tree());
+}
+
+
+/* ---- recovery that is broken off ----------------------------------------- */
+
+
+static void
+no_fault_breaks_a_recovery(void **state)
+{
+    int  calls;
+
+    (void) state;
+
+    for (calls = 1; calls < 500; calls++) {
+        reg_error_t     why = REG_ERROR_INIT;
+        reg_journal_t  *j;
+        size_t          n;
+        int             status;
+        pid_t           pid;
+
+        assert_int_equal(renew(NULL), 0);
+        assert_int_equal(push("v1", 1), 0);
+        assert_int_equal(push("v1", 2), 0);
+        lose_the_tree();
+        reg_journal_close(journal);
+        journal = NULL;
+
+        /* fails, then dies */
+        tree_store.sys = &fault_sys;
+        fault_reset(calls, ENOSPC, FAULT_FAILS);
+        j = reg_journal_open(&tree_store, HALF, &n, &why);
+        assert_true(j != NULL || why.code != REG_OK);
+        reg_journal_close(j);
+
+        if (fault.calls < calls) {
+            break;
+        }
+
+        pid = fork();
+
+        if (pid == 0) {
+            fault_reset(calls, 0, FAULT_DIES);
+            _exit(reg_journal_open(&tree_store, HALF, &n, &why) == NULL);
+        }
+
+        assert_true(pid > 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        tree_store.sys = &reg_sys_kernel;
+
+        reopen();
+        assert_true(points("v1", 2));
+        assert_null(fault_check_tree());
+    }
+
+    print_message("a recovery: %d calls\n", calls - 1);
+    assert_in_range(calls, 20, 499);
+    tree_store.sys = &reg_sys_kernel;
+}
+
+
+int
+main(void)
+{
+#define TEST(f)  cmocka_unit_test_setup(f, renew)
+
+    const struct CMUnitTest  tests[] = {
+        TEST(what_was_pushed_comes_back),
+        TEST(the_last_one_of_a_tag_wins),
+        TEST(what_was_deleted_stays_away),
+        TEST(what_was_deleted_may_come_again),
+        TEST(a_checkpoint_empties_the_journal),
+        TEST(both_halves_are_done_again_in_order),
+        TEST(a_write_that_fails_is_said_to_all),
+        TEST(a_tag_that_others_moved_later_is_theirs),
+        TEST(the_log_of_a_copied_tree_is_not_ours),
+        TEST(what_stands_in_the_way_is_moved),
+        TEST(any_log_may_be_opened),
+        TEST(content_is_no_batch),
+        TEST(many_threads_share_a_journal),
+        TEST(processes_share_a_journal),
+        TEST(a_killed_process_stops_nobody),
+        TEST(no_fault_breaks_a_recovery),
+    };
+
+    return cmocka_run_group_tests(tests, tree_setup, give_up);
+}
