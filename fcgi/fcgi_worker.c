@@ -9,6 +9,7 @@
 #include "fcgi_reindex.h"
 #include "fcgi_server.h"
 #include "reg_epoch.h"
+#include "reg_journal.h"
 #include "reg_lists.h"
 
 
@@ -58,6 +59,55 @@ fcgi_worker_epoch(reg_store_t *store, fcgi_log_t *log)
     if (reg_epoch_bump(store, &err) == -1) {
         fcgi_log(log, REG_LOG_WARN, "epoch: %s: %s", err.where,
                  strerror(err.sys));
+    }
+}
+
+
+/* What was there before a crash is put in place also where no journal is
+ * wanted. */
+static int
+fcgi_worker_journal(const reg_config_t *config, reg_store_t *store,
+    fcgi_log_t *log, reg_error_t *err)
+{
+    reg_error_t       why = REG_ERROR_INIT;
+    reg_journal_t    *journal;
+    size_t            redone;
+
+    journal = reg_journal_open(store, REG_JOURNAL_HALF, &redone, &why);
+
+    if (redone > 0) {
+        fcgi_log(log, REG_LOG_WARN, "journal: after a crash %zu files of the"
+                 " last pushes before it were put in place again", redone);
+    }
+
+    if (journal == NULL && why.code == REG_INSUFFICIENT_STORAGE) {
+        fcgi_log(log, REG_LOG_WARN, "journal: no room for one, pushes go"
+                 " without: %s: %s", why.where, strerror(why.sys));
+
+    } else if (journal == NULL && why.code != REG_OK) {
+        *err = why;
+        return -1;
+    }
+
+    if (journal != NULL
+        && (!config->journal || reg_journal_start(journal, err) == -1))
+    {
+        reg_journal_close(journal);
+        journal = NULL;
+    }
+
+    store->journal = journal;
+
+    return err->code == REG_OK ? 0 : -1;
+}
+
+
+static void
+fcgi_worker_journal_end(reg_store_t *store)
+{
+    if (store->journal != NULL) {
+        reg_journal_stop(store->journal);
+        reg_journal_close(store->journal);
     }
 }
 
@@ -164,6 +214,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
+               && fcgi_worker_journal(config, &store, log, &err) == 0
                && (catalog = fcgi_reindex_catalog(config, &store, &err))
                   != NULL
                && reg_access_open(&access, config, &store, throttle, &err)
@@ -190,6 +241,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     }
 
     if (rc == 0) {
+        fcgi_worker_journal_end(&store);
         fcgi_worker_sum(tags, log);
         reg_tagcache_close(tags);
         fcgi_audit_close(&audit);
