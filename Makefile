@@ -203,9 +203,9 @@ $B/unit/%: t/unit/%.c $B/libreg.a
 	$(Q)$(CC) $(ALLC) $(ALLL) -o $@ $< $B/libreg.a -lcmocka $(LIBS_SRC)
 
 unit: $(UNITS)
-	@for u in $(UNITS); do $$u > $$u.log 2>&1 \
-	    && tail -1 $$u.log | sed "s|^|$$(basename $$u): |" \
-	    || { cat $$u.log; exit 1; }; done
+	@printf '%s\n' $(UNITS) | xargs -P 3 -I{} sh -c '{} > {}.log 2>&1 \
+	    && tail -1 {}.log | sed "s|^|$$(basename {}): |" \
+	    || { cat {}.log; exit 1; }'
 
 # libFuzzer on what strangers send, with the corpus of each noun as its seeds
 FUZZ_TIME ?= 60
