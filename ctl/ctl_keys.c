@@ -6,6 +6,7 @@
 #include "ctl_store.h"
 #include "reg_epoch.h"
 #include "reg_keys.h"
+#include "reg_owner.h"
 
 
 typedef struct {
@@ -140,7 +141,7 @@ ctl_keys_run(ctl_keys_t *k, ctl_keys_run_pt run, bool changes)
     reg_error_t  err = REG_ERROR_INIT;
 
     rc = ctl_store_config(&k->config, k->file, NULL, &err) == -1
-         || ctl_store_become_owner(k->config.state, &err) == -1
+         || reg_owner_become(k->config.state, &err) == -1
          || run(k, &err) == -1
          || (changes && ctl_keys_forget(k, &err) == -1) ? -1 : 0;
 

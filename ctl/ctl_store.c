@@ -1,11 +1,12 @@
 #include "ctl_store.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "reg_owner.h"
 
 
 static void
@@ -62,31 +63,6 @@ ctl_store_config(reg_config_t *config, const char *file, const char *root,
 
 
 int
-ctl_store_become_owner(const char *path, reg_error_t *err)
-{
-    struct stat  st;
-
-    if (stat(path, &st) == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "no registry's tree:",
-                             path);
-    }
-
-    if (geteuid() != 0 || st.st_uid == 0) {
-        return 0;
-    }
-
-    if (setgroups(0, NULL) == -1 || setgid(st.st_gid) == -1
-        || setuid(st.st_uid) == -1)
-    {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "become the owner of",
-                             path);
-    }
-
-    return 0;
-}
-
-
-int
 ctl_store_open_at(reg_store_t *store, const reg_config_t *config,
     reg_error_t *err)
 {
@@ -97,7 +73,7 @@ ctl_store_open_at(reg_store_t *store, const reg_config_t *config,
         return -1;
     }
 
-    rc = ctl_store_become_owner(look.v2.text, err);
+    rc = reg_owner_become(look.v2.text, err);
     reg_store_close(&look);
 
     return rc == -1

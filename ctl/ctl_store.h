@@ -4,8 +4,7 @@
  * Named by --root, or by a config.yml (--config) as the worker has it, with the
  * same REGISTRY_… variables.  A tree that is not there is an error, not made.
  *
- * A command that root starts goes on as the tree's owner: nginx and the worker
- * could not write to files of root's.
+ * A command that root starts goes on as the tree's owner (reg_owner.h).
  */
 
 #ifndef CTL_STORE_H
@@ -17,9 +16,6 @@
 /* The configuration: file may be NULL, root (which then is meant) too. */
 int ctl_store_config(reg_config_t *config, const char *file, const char *root,
     reg_error_t *err);
-
-/* A command that root starts goes on as the owner of path. */
-int ctl_store_become_owner(const char *path, reg_error_t *err);
 
 /* The tree of a configuration.  -1 with err filled. */
 int ctl_store_open_at(reg_store_t *store, const reg_config_t *config,

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "fcgi_check.h"
 #include "fcgi_log.h"
 #include "fcgi_master.h"
 #include "reg_access.h"
@@ -35,6 +36,7 @@ typedef struct {
     const char     *config;
     const char     *socket;
     const char     *root;
+    reg_buf_t       missing;                     /* for --check */
     fcgi_log_t      log;
 } main_options_t;
 
@@ -53,7 +55,7 @@ static const struct {
     { "root", 'r', "DIR",
       "serve the tree in DIR, whatever the configuration says" },
     { "check", 'k', NULL,
-      "check configuration and tree, say what is wrong, and exit" },
+      "check configuration and tree, make nothing, say what is wrong, exit" },
     { "version", 'v', NULL,
       "print the version and exit" },
     { "help", 'h', NULL,
@@ -183,24 +185,43 @@ main_path(char *out, size_t size, const char *path, reg_error_t *err)
 }
 
 
-/* The sentence for a failure of the system's says which, and where. */
 static int
 main_store(const reg_config_t *config, reg_error_t *err)
 {
     static reg_store_t  store;                   /* large */
+    int                 rc = reg_store_open(&store,
+                                            reg_str_from(config->root), err);
 
-    if (reg_store_open(&store, reg_str_from(config->root), err) == 0) {
+    if (rc == 0) {
         reg_store_close(&store);
-        return 0;
     }
 
-    if (err->sys != 0) {
+    return rc;
+}
+
+
+/* --check looks and makes nothing.  The sentence for a failure of the system's
+ * says which, and where. */
+static int
+main_places(main_options_t *o, const reg_config_t *config, reg_error_t *err)
+{
+    int  rc;
+
+    if (o->action != MAIN_CHECK) {
+        rc = main_store(config, err);
+
+    } else {
+        rc = fcgi_check_owner(config, err) == -1
+             || fcgi_check_places(config, &o->missing, err) == -1 ? -1 : 0;
+    }
+
+    if (rc == -1 && err->sys != 0 && err->message[0] == '\0') {
         (void) snprintf(err->message, sizeof(err->message),
                         "the tree cannot be used: %.160s: %.60s", err->where,
                         strerror(err->sys));
     }
 
-    return -1;
+    return rc;
 }
 
 
@@ -234,7 +255,7 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
         || reg_config_environment(config, environ, main_warn, o, err) == -1
         || reg_config_check(config, err) == -1
         || main_override(config, o, err) == -1
-        || main_store(config, err) == -1
+        || main_places(o, config, err) == -1
         || reg_access_check(config, err) == -1)
     {
         reg_config_free(config);
@@ -245,11 +266,33 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
 }
 
 
+/* What --check says when all is well. */
+static void
+main_checked(main_options_t *o, const reg_config_t *config)
+{
+    reg_buf_t  text = REG_BUF_INIT;
+    reg_str_t  rest = reg_buf_str(&o->missing);
+
+    reg_access_describe(config, &text);
+    printf("configuration and tree (%s) are good\naccess: %.*s\n",
+           config->root, REG_STR_ARG(reg_buf_str(&text)));
+
+    while (rest.len > 0) {
+        reg_str_t  dir = reg_str_cut(&rest, '\n');
+
+        printf("a start makes: %.*s\n", REG_STR_ARG(dir));
+    }
+
+    reg_buf_free(&text);
+    reg_buf_free(&o->missing);
+}
+
+
 int
 main(int argc, char **argv)
 {
     int             rc;
-    main_options_t  o = { .action = MAIN_SERVE };
+    main_options_t  o = { .action = MAIN_SERVE, .missing = REG_BUF_INIT };
     reg_config_t    config;
     reg_error_t     err = REG_ERROR_INIT;
     reg_buf_t       text = REG_BUF_INIT;
@@ -287,10 +330,7 @@ main(int argc, char **argv)
     }
 
     if (o.action == MAIN_CHECK) {
-        reg_access_describe(&config, &text);
-        printf("configuration and tree (%s) are good\naccess: %.*s\n",
-               config.root, REG_STR_ARG(reg_buf_str(&text)));
-        reg_buf_free(&text);
+        main_checked(&o, &config);
         reg_config_free(&config);
         return 0;
     }

@@ -69,7 +69,7 @@ reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
 
 /* GitLab's registry writes ROOT/docker/registry/lockfiles/database-in-use when
  * its tags live in PostgreSQL. */
-static int
+int
 reg_store_refuse_database(const reg_store_t *store, reg_error_t *err)
 {
     reg_path_t   lock = store->v2;

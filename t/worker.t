@@ -122,6 +122,95 @@ ok($status != 0, "a tree of GitLab's database is refused") or diag($out);
 like($out, qr/database/i, 'and why');
 
 
+# ---- --check makes nothing
+
+my ($www, $group) = (getpwnam 'www-data')[2, 3];
+my $new = "$r->{dir}/new";
+my $root = "$new/root";
+my $tokens = "auth:\n  htpasswd:\n    path: $r->{dir}/accounts\n"
+    . "nginx_registry:\n  state: $new/state\n  tokens:\n    enabled: true\n";
+
+sub everything_in { return join ' ', sort split /\n/, qx{find '$_[0]'} }
+
+sub check_of {
+    my ($text, @before) = @_;
+
+    write_file($file, "version: 0.1\nstorage:\n  filesystem:\n"
+        . "    rootdirectory: $root\n$text");
+    return $r->run(@before, $fcgi, '--check', '--config', $file);
+}
+
+mkdir $new;
+write_file("$r->{dir}/accounts", '');
+($status, $out) = check_of($tokens);
+is($status, 0, '--check of a tree that is not there') or diag($out);
+like($out, qr{^a start makes: \Q$root\E$}m, 'says what will be made');
+like($out, qr{^a start makes: \Q$new/state\E$}m, 'the place of keys as well');
+is(everything_in($new), $new, 'and makes nothing');
+
+mkdir $root;
+($status, $out) = check_of('');
+is($status, 0, 'of an empty one') or diag($out);
+like($out, qr{^a start makes: \Q$root/docker\E$}m, 'says so too');
+is(() = $out =~ /^a start makes/mg, 1, 'once');
+is(everything_in($new), "$new $root", 'and makes nothing');
+
+($status, $out) = $r->run($fcgi, '--check', '--config', $r->config_file);
+unlike($out, qr/a start makes/, 'of one in use there is nothing to make');
+
+# a place that cannot be used, and the word that says which
+sub bad_place {
+    my ($title, $text, $says, @before) = @_;
+
+    ($status, $out) = check_of($text, @before);
+    is($status, 1, "--check: $title") or diag($out);
+    like($out, $says, 'says which place');
+}
+
+my $audit = "nginx_registry:\n  audit:\n    path";
+bad_place('an audit without a directory', "$audit: $new/none/audit.log\n",
+    qr{nginx_registry\.audit\.path: \Q$new\E/none/audit\.log: No such file});
+bad_place('an audit that is a directory', "$audit: $new\n",
+    qr{nginx_registry\.audit\.path: \Q$new\E: Is a directory});
+bad_place('keys where a file is', $tokens =~ s{state: \S+}{state: $file}r,
+    qr{nginx_registry\.state: \Q$file\E: Not a directory});
+is((check_of("$audit: $new/audit.log\n"))[0], 0, 'an audit that can be made');
+ok(!-e "$new/audit.log", 'is not made');
+
+write_file("$root/docker", '');
+bad_place('a file where the tree would be', '',
+    qr{the tree cannot be used: \Q$root/docker\E.*: Not a directory});
+unlink "$root/docker";
+
+SKIP_ROOT: {
+    # whoever is not root is refused by the kernel itself
+    my @as = $> == 0
+        ? ('setpriv', "--reuid=$www", "--regid=$group", '--clear-groups') : ();
+
+    chmod 0555, $root;
+    chmod 0555, $new;
+    chmod 0755, $r->{dir};
+    bad_place('a tree that nobody may write to', '',
+        qr{the tree cannot be used: \Q$root\E: Permission denied}, @as);
+    chmod 0777, $root;
+    bad_place('an audit that nobody may make', "$audit: $new/audit.log\n",
+        qr{audit\.path: \Q$new\E/audit\.log: Permission denied}, @as);
+
+    last SKIP_ROOT if $> != 0;
+
+    # root looks as the owner, who will be the worker's user
+    chown $www, $group, $root;
+    chmod 0755, $root;
+    is((check_of(''))[0], 0, 'root looks at a tree of www-data');
+    is((check_of("$audit: $root/audit.log\n"))[0], 0, 'and at its audit');
+    chmod 0755, $new;
+    bad_place('where root may write and the owner may not',
+        "$audit: $new/audit.log\n",
+        qr{audit\.path: \Q$new\E/audit\.log: Permission denied});
+    is(everything_in($new), "$new $root", 'nothing was made as root');
+}
+
+
 # ---- the socket
 
 my $mode = (stat $r->socket)[2];

@@ -1,0 +1,168 @@
+#include "fcgi_check.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reg_owner.h"
+#include "reg_store.h"
+
+
+static int
+fcgi_check_bad(const char *what, const char *path, reg_error_t *err)
+{
+    (void) reg_error_sys(err, errno, REG_UNKNOWN, "use", path);
+    (void) snprintf(err->message, sizeof(err->message), "%s: %.160s: %.60s",
+                    what, path, strerror(err->sys));
+    return -1;
+}
+
+
+/* Goes up to the deepest directory that is there; returns the topmost that is
+ * not, "" if none is missing. */
+static reg_path_t
+fcgi_check_climb(reg_path_t *at)
+{
+    reg_path_t   missing = { 0 };
+    struct stat  st;
+
+    while (at->len > 1 && stat(at->text, &st) == -1
+           && (errno == ENOENT || errno == ENOTDIR))
+    {
+        missing = *at;
+        reg_path_parent(at);
+    }
+
+    return missing;
+}
+
+
+/* A directory of the tree, which is made with those above it: *first is then
+ * the topmost. */
+static int
+fcgi_check_dir(const reg_path_t *dir, reg_path_t *first, reg_error_t *err)
+{
+    static const char  what[] = "the tree cannot be used";
+
+    reg_path_t   at = *dir;
+    struct stat  st;
+
+    *first = fcgi_check_climb(&at);
+
+    if (stat(at.text, &st) == -1) {
+        return fcgi_check_bad(what, at.text, err);
+    }
+
+    if (!S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        return fcgi_check_bad(what, at.text, err);
+    }
+
+    return access(at.text, R_OK | W_OK | X_OK) == -1
+           ? fcgi_check_bad(what, at.text, err) : 0;
+}
+
+
+static int
+fcgi_check_tree(const reg_config_t *config, reg_buf_t *missing,
+    reg_error_t *err)
+{
+    static void  (*const dirs[])(reg_path_t *path, const reg_path_t *v2) = {
+        reg_layout_repositories, reg_layout_spare, reg_layout_tmp
+    };
+
+    int          rc;
+    reg_path_t   dir, first, last = { 0 };
+    reg_store_t  look;                           /* for the paths */
+
+    if (reg_store_init(&look, reg_str_from(config->root), err) == -1) {
+        return -1;
+    }
+
+    rc = reg_store_refuse_database(&look, err);
+
+    for (size_t i = 0; rc == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        dirs[i](&dir, &look.v2);
+        rc = fcgi_check_dir(&dir, &first, err);
+
+        if (strcmp(first.text, last.text) != 0) {
+            reg_buf_printf(missing, "%s\n", first.text);
+            last = first;
+        }
+    }
+
+    reg_store_close(&look);
+
+    return rc;
+}
+
+
+/* The directory of keys (S_IFDIR) or the file of the audit: those above them
+ * are not made. */
+static int
+fcgi_check_alone(const char *what, const char *text, mode_t kind,
+    reg_error_t *err)
+{
+    reg_path_t   path = { .len = strlen(text) };
+    struct stat  st;
+
+    (void) reg_str_copy(path.text, sizeof(path.text),
+                        reg_str_from(text));     /* REG_CONFIG_TEXT fits */
+
+    if (stat(text, &st) == -1) {
+        if (errno == ENOENT) {
+            reg_path_parent(&path);
+        }
+
+    } else if (S_ISDIR(st.st_mode) != (kind == S_IFDIR)) {
+        errno = kind == S_IFDIR ? ENOTDIR : EISDIR;
+        return fcgi_check_bad(what, text, err);
+    }
+
+    return access(path.text, W_OK | (kind == S_IFDIR ? X_OK : 0)) == -1
+           ? fcgi_check_bad(what, text, err) : 0;
+}
+
+
+int
+fcgi_check_owner(const reg_config_t *config, reg_error_t *err)
+{
+    int          rc;
+    reg_store_t  look;                           /* for the path */
+
+    if (reg_store_init(&look, reg_str_from(config->root), err) == -1) {
+        return -1;
+    }
+
+    (void) fcgi_check_climb(&look.v2);           /* it is at what is there */
+    rc = reg_owner_become(look.v2.text, err);
+    reg_store_close(&look);
+
+    return rc;
+}
+
+
+int
+fcgi_check_places(const reg_config_t *config, reg_buf_t *missing,
+    reg_error_t *err)
+{
+    if (fcgi_check_tree(config, missing, err) == -1) {
+        return -1;
+    }
+
+    if (config->tokens_enabled) {
+        if (fcgi_check_alone("nginx_registry.state", config->state, S_IFDIR,
+                             err) == -1)
+        {
+            return -1;
+        }
+
+        if (access(config->state, F_OK) == -1) {
+            reg_buf_printf(missing, "%s\n", config->state);
+        }
+    }
+
+    return config->audit_path[0] == '\0'
+           ? 0 : fcgi_check_alone("nginx_registry.audit.path",
+                                  config->audit_path, S_IFREG, err);
+}
