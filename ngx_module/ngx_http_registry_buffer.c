@@ -1,9 +1,9 @@
 /*
  * Memory for an upload's bytes.
  *
- * Buffers are mapped one by one, and not taken from malloc(): a hundred pushes
- * at once must not leave a worker's heap a hundred megabytes larger.  A few
- * are kept, since the first touch of fresh pages costs as much as a copy.
+ * It is mapped piece by piece, and not taken from malloc(): a hundred pushes
+ * at once must not leave a worker's heap some hundred megabytes larger.  A
+ * little is kept, since the first touch of fresh pages costs as much as a copy.
  */
 
 #include "ngx_http_registry_module.h"
@@ -11,87 +11,182 @@
 #include <sys/mman.h>
 
 
-#define NGX_HTTP_REGISTRY_BUFFERS_KEPT  4
+/* so much is kept at most, in so many pieces */
+#define NGX_HTTP_REGISTRY_KEPT       4
+#define NGX_HTTP_REGISTRY_KEPT_SIZE  (8 * 1024 * 1024)
+
+#define NGX_HTTP_REGISTRY_HUGE       (2 * 1024 * 1024)
 
 
-typedef struct {
-    void    *data;
-    size_t   size;
-} ngx_http_registry_memory_t;
-
-
-static void ngx_http_registry_buffer_cleanup(void *data);
+static u_char *ngx_http_registry_memory_kept(size_t size);
+static u_char *ngx_http_registry_memory_map(size_t size, ngx_log_t *log);
+static ngx_uint_t ngx_http_registry_memory_keep(
+    ngx_http_registry_memory_t *memory);
+static void ngx_http_registry_memory_cleanup(void *data);
 
 
 /* of this process's event loop only */
 static ngx_http_registry_memory_t
-    ngx_http_registry_kept[NGX_HTTP_REGISTRY_BUFFERS_KEPT];
+    ngx_http_registry_kept[NGX_HTTP_REGISTRY_KEPT];
 static ngx_uint_t  ngx_http_registry_nkept;
+static size_t      ngx_http_registry_kept_size;
 
 
-ngx_buf_t *
-ngx_http_registry_buffer(ngx_http_request_t *r, size_t size)
+ngx_http_registry_memory_t *
+ngx_http_registry_memory(ngx_http_request_t *r, size_t size)
 {
-    void                        *data;
-    ngx_buf_t                   *b;
     ngx_pool_cleanup_t          *cln;
     ngx_http_registry_memory_t  *memory;
 
-    size = ngx_align(size, ngx_pagesize);
-
-    b = ngx_calloc_buf(r->pool);
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_memory_t));
 
-    if (b == NULL || cln == NULL) {
+    if (cln == NULL) {
         return NULL;
     }
 
-    if (ngx_http_registry_nkept > 0
-        && ngx_http_registry_kept[ngx_http_registry_nkept - 1].size >= size)
-    {
-        ngx_http_registry_nkept--;
-        data = ngx_http_registry_kept[ngx_http_registry_nkept].data;
-        size = ngx_http_registry_kept[ngx_http_registry_nkept].size;
+    memory = cln->data;
+    memory->size = ngx_align(size, ngx_pagesize);
+    memory->data = ngx_http_registry_memory_kept(memory->size);
 
-    } else {
-        data = mmap(NULL, size, PROT_READ|PROT_WRITE,
-                    MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+    if (memory->data == NULL) {
+        memory->data = ngx_http_registry_memory_map(memory->size,
+                                                    r->connection->log);
 
-        if (data == MAP_FAILED) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, ngx_errno,
-                          "mmap(%uz) failed", size);
+        if (memory->data == NULL) {
             return NULL;
         }
     }
 
-    memory = cln->data;
-    memory->data = data;
-    memory->size = size;
+    cln->handler = ngx_http_registry_memory_cleanup;
 
-    cln->handler = ngx_http_registry_buffer_cleanup;
+    return memory;
+}
 
-    b->start = data;
-    b->pos = data;
-    b->last = data;
-    b->end = b->start + size;
-    b->temporary = 1;
 
-    return b;
+static u_char *
+ngx_http_registry_memory_kept(size_t size)
+{
+    u_char                      *data;
+    ngx_uint_t                   i;
+    ngx_http_registry_memory_t  *kept;
+
+    for (i = 0; i < ngx_http_registry_nkept; i++) {
+        kept = &ngx_http_registry_kept[i];
+
+        if (kept->size == size) {
+            data = kept->data;
+            *kept = ngx_http_registry_kept[--ngx_http_registry_nkept];
+            ngx_http_registry_kept_size -= size;
+
+            return data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Where the kernel has huge pages, memory that is a multiple of one consists
+ * of them: a direct write is then one segment and not one for each 4 KiB. */
+
+static u_char *
+ngx_http_registry_memory_map(size_t size, ngx_log_t *log)
+{
+    u_char  *data, *start;
+    size_t   spare;
+
+    spare = size % NGX_HTTP_REGISTRY_HUGE ? 0 : NGX_HTTP_REGISTRY_HUGE;
+
+    data = mmap(NULL, size + spare, PROT_READ|PROT_WRITE,
+                MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+
+    if (data == MAP_FAILED) {
+        ngx_log_error(NGX_LOG_ERR, log, ngx_errno, "mmap(%uz) failed", size);
+        return NULL;
+    }
+
+    if (spare == 0) {
+        return data;
+    }
+
+    start = ngx_align_ptr(data, NGX_HTTP_REGISTRY_HUGE);
+
+    if (start > data) {
+        (void) munmap(data, start - data);       /* else it is never touched */
+    }
+
+    if (start < data + spare) {
+        (void) munmap(start + size, data + spare - start);
+    }
+
+    (void) madvise(start, size, MADV_HUGEPAGE);  /* or it is merely slower */
+
+    return start;
+}
+
+
+void
+ngx_http_registry_memory_free(ngx_http_registry_memory_t *memory)
+{
+    ngx_http_registry_memory_t  old = *memory;
+
+    memory->data = NULL;
+
+    if (old.data == NULL || ngx_http_registry_memory_keep(&old)) {
+        return;
+    }
+
+    if (munmap(old.data, old.size) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                      "munmap() failed");
+    }
+}
+
+
+/* Whether it is kept.  If not, it may be another one that is to go: what is
+ * small comes cheap. */
+
+static ngx_uint_t
+ngx_http_registry_memory_keep(ngx_http_registry_memory_t *memory)
+{
+    size_t                       size;
+    ngx_uint_t                   i;
+    ngx_http_registry_memory_t  *kept, *least = NULL, other;
+
+    size = ngx_http_registry_kept_size + memory->size;
+
+    if (ngx_http_registry_nkept < NGX_HTTP_REGISTRY_KEPT
+        && size <= NGX_HTTP_REGISTRY_KEPT_SIZE)
+    {
+        ngx_http_registry_kept[ngx_http_registry_nkept++] = *memory;
+        ngx_http_registry_kept_size = size;
+
+        return 1;
+    }
+
+    for (i = 0; i < ngx_http_registry_nkept; i++) {
+        kept = &ngx_http_registry_kept[i];
+
+        if (least == NULL || kept->size < least->size) {
+            least = kept;
+        }
+    }
+
+    if (least && least->size < memory->size
+        && size - least->size <= NGX_HTTP_REGISTRY_KEPT_SIZE)
+    {
+        other = *least;
+        *least = *memory;
+        *memory = other;
+        ngx_http_registry_kept_size = size - other.size;
+    }
+
+    return 0;
 }
 
 
 static void
-ngx_http_registry_buffer_cleanup(void *data)
+ngx_http_registry_memory_cleanup(void *data)
 {
-    ngx_http_registry_memory_t *memory = data;
-
-    if (ngx_http_registry_nkept < NGX_HTTP_REGISTRY_BUFFERS_KEPT) {
-        ngx_http_registry_kept[ngx_http_registry_nkept++] = *memory;
-        return;
-    }
-
-    if (munmap(memory->data, memory->size) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
-                      "munmap() failed");
-    }
+    ngx_http_registry_memory_free(data);
 }

@@ -120,7 +120,7 @@ typedef struct ngx_http_registry_job_s  ngx_http_registry_job_t;
  * runs after the request is gone. */
 struct ngx_http_registry_job_s {
     ngx_thread_task_t            task;
-    ngx_thread_task_t            hash_task;      /* beside it, or not */
+    ngx_thread_task_t            hash_task;      /* beside it */
     ngx_http_request_t          *request;        /* NULL: detached */
 
     reg_store_t                 *store;
@@ -131,23 +131,43 @@ struct ngx_http_registry_job_s {
     reg_digest_t                 digest;         /* PUT, POST */
     reg_range_t                  range;          /* Content-Range */
     int64_t                      length;         /* Content-Length, or -1 */
+    int64_t                      unknown;        /* is cached of it then */
     int64_t                      received;       /* of this request */
     int64_t                      offset;         /* of the upload, for Range */
 
     reg_str_t                    data;           /* the leg's bytes */
+    reg_str_t                    hash_data;      /* hash_task's */
 
     int64_t                      roomed;         /* statvfs was asked at */
 
     /* written by the event loop only while no leg is out, and the other way
-     * round: they share a word */
+     * round: they share a word, which hash_task does not touch */
     unsigned                     create:1;       /* the session is ours */
     unsigned                     has_range:1;
     unsigned                     opened:1;
     unsigned                     last:1;         /* the body ends here */
     unsigned                     commit:1;       /* and then becomes a blob */
-    unsigned                     split:1;        /* hash_task hashes */
     unsigned                     done:1;
 };
+
+
+typedef struct {
+    u_char                      *data;           /* NULL: given back */
+    size_t                       size;
+} ngx_http_registry_memory_t;
+
+
+/* What has arrived of a body and is in use: see ngx_http_registry_body.c. */
+typedef struct {
+    ngx_http_registry_memory_t  *memory;         /* NULL: it is nginx's */
+    u_char                      *start;
+    size_t                       size;
+    uint64_t                     in;
+    uint64_t                     hashed;
+    uint64_t                     written;
+    unsigned                     first:1;        /* small, and may grow */
+    unsigned                     placed:1;       /* as the file begins */
+} ngx_http_registry_ring_t;
 
 
 typedef struct ngx_http_registry_question_s  ngx_http_registry_question_t;
@@ -168,12 +188,13 @@ typedef struct {
     /* an upload under way */
     ngx_http_registry_job_t     *job;
     ngx_thread_pool_t           *thread_pool;
-    ngx_buf_t                   *fill;           /* the next leg, or NULL */
-    ngx_buf_t                   *in_flight;      /* the job reads it */
-    ngx_buf_t                   *spare;          /* empty, or NULL */
+    ngx_http_registry_ring_t     ring;
     time_t                       left;           /* when the last leg did */
     ngx_int_t                    broken;         /* the body ended early */
-    ngx_uint_t                   busy;           /* tasks that are out */
+    ngx_uint_t                   leg;            /* the job's leg is out */
+    ngx_uint_t                   hashing;        /* its hash_task is */
+    ngx_uint_t                   failed;         /* no task can be posted */
+    ngx_uint_t                   ending;         /* the last leg is out */
 
     /* a body for the worker: a manifest, or a form */
     off_t                        body_max;       /* 0: none */
@@ -249,13 +270,15 @@ ngx_int_t ngx_http_registry_target(ngx_http_request_t *r,
 /* module: the request's context, made when it is first asked for. */
 ngx_http_registry_ctx_t *ngx_http_registry_ctx(ngx_http_request_t *r);
 
-/* task: sends the job of ctx to the thread pool; when it is back, the
- * request's write_event_handler runs.  The request is held meanwhile. */
-ngx_int_t ngx_http_registry_task_post(ngx_http_request_t *r,
+/* task: sends the job of ctx to the thread pool: its leg, and what is to be
+ * hashed.  When one is back, the request's write_event_handler runs.  The
+ * request is held meanwhile. */
+ngx_int_t ngx_http_registry_task_leg(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+ngx_int_t ngx_http_registry_task_hash(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
-/* upload: what runs there, called by task: a leg, or the hashing of one that
- * is split. */
+/* upload: what runs there, called by task. */
 void ngx_http_registry_upload_leg(ngx_http_registry_job_t *job);
 void ngx_http_registry_upload_hash(ngx_http_registry_job_t *job);
 
@@ -264,9 +287,31 @@ void ngx_http_registry_upload_hash(ngx_http_registry_job_t *job);
 void ngx_http_registry_task_release(ngx_http_registry_job_t *job,
     ngx_thread_pool_t *tp);
 
-/* buffer: memory for an upload's bytes, given back with the request's pool and
- * kept for the next one. */
-ngx_buf_t *ngx_http_registry_buffer(ngx_http_request_t *r, size_t size);
+/* buffer: memory for an upload's bytes, of whole pages.  It is given back with
+ * the request's pool, or earlier. */
+ngx_http_registry_memory_t *ngx_http_registry_memory(ngx_http_request_t *r,
+    size_t size);
+void ngx_http_registry_memory_free(ngx_http_registry_memory_t *memory);
+
+/* body: takes up what nginx has read already. */
+ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
+    ngx_http_registry_ring_t *ring);
+
+/* body: reads on, as far as there is room; busy says that pieces of the ring
+ * are in use.  Other than NGX_OK is the status of a body that ended early. */
+ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
+    ngx_http_registry_ring_t *ring, ngx_uint_t busy);
+
+/* body: whether all of it is in the ring. */
+ngx_uint_t ngx_http_registry_body_ended(ngx_http_request_t *r);
+
+/* body: said once, before any piece is used: where in the file it begins. */
+void ngx_http_registry_body_place(ngx_http_registry_ring_t *ring,
+    int64_t offset);
+
+/* body: what lies in one piece from a position on. */
+reg_str_t ngx_http_registry_body_piece(const ngx_http_registry_ring_t *ring,
+    uint64_t from);
 
 /* reply: a header; both strings must live as long as the request. */
 ngx_int_t ngx_http_registry_header(ngx_http_request_t *r, const char *name,

@@ -12,65 +12,59 @@
 typedef void (*ngx_http_registry_task_pt)(void *data, ngx_log_t *log);
 
 
-static void ngx_http_registry_task_hold(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_task_hold(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_task_send(ngx_http_registry_job_t *job,
     ngx_thread_task_t *task, ngx_http_registry_task_pt run,
     ngx_thread_pool_t *tp, ngx_event_handler_pt done);
-static void ngx_http_registry_task_hash(void *data, ngx_log_t *log);
 static ngx_uint_t ngx_http_registry_task_back(ngx_event_t *ev);
-static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
+static void ngx_http_registry_task_run_leg(void *data, ngx_log_t *log);
+static void ngx_http_registry_task_run_hash(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
 static void ngx_http_registry_task_detached_done(ngx_event_t *ev);
 
 
 ngx_int_t
-ngx_http_registry_task_post(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_task_leg(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
-    ngx_http_registry_job_t *job = ctx->job;
-
-    if (job->split) {
-        if (ngx_http_registry_task_send(job, &job->hash_task,
-                                        ngx_http_registry_task_hash,
-                                        ctx->thread_pool,
-                                        ngx_http_registry_task_done)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ngx_http_registry_task_hold(r, ctx);
-    }
-
-    if (ngx_http_registry_task_send(job, &job->task,
-                                    ngx_http_registry_task_run,
+    if (ngx_http_registry_task_send(ctx->job, &ctx->job->task,
+                                    ngx_http_registry_task_run_leg,
                                     ctx->thread_pool,
                                     ngx_http_registry_task_done)
         != NGX_OK)
     {
-        if (!job->split) {
-            return NGX_ERROR;
-        }
-
-        /* the other half is out: the job fails when it is back */
-
-        (void) reg_error_set(&job->error, REG_UNAVAILABLE, NULL);
-        return NGX_OK;
+        return NGX_ERROR;
     }
 
-    ngx_http_registry_task_hold(r, ctx);
+    ctx->leg = 1;
+    ngx_http_registry_task_hold(r);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_task_hash(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ngx_http_registry_task_send(ctx->job, &ctx->job->hash_task,
+                                    ngx_http_registry_task_run_hash,
+                                    ctx->thread_pool,
+                                    ngx_http_registry_task_done)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->hashing = 1;
+    ngx_http_registry_task_hold(r);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_registry_task_hold(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_task_hold(ngx_http_request_t *r)
 {
-    ctx->busy++;
-
     r->main->blocked++;
     r->aio = 1;
 }
@@ -125,14 +119,14 @@ ngx_http_registry_task_back(ngx_event_t *ev)
 
 
 static void
-ngx_http_registry_task_run(void *data, ngx_log_t *log)
+ngx_http_registry_task_run_leg(void *data, ngx_log_t *log)
 {
     ngx_http_registry_upload_leg(data);
 }
 
 
 static void
-ngx_http_registry_task_hash(void *data, ngx_log_t *log)
+ngx_http_registry_task_run_hash(void *data, ngx_log_t *log)
 {
     ngx_http_registry_upload_hash(data);
 }
@@ -156,10 +150,15 @@ ngx_http_registry_task_done(ngx_event_t *ev)
     ngx_http_set_log_request(c->log, r);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    ctx->busy--;
+
+    if (ev == &job->task.event) {
+        ctx->leg = 0;
+    } else {
+        ctx->hashing = 0;
+    }
 
     r->main->blocked--;
-    r->aio = ctx->busy ? 1 : 0;
+    r->aio = ctx->leg || ctx->hashing ? 1 : 0;
 
     /* the upload's, or nginx's own if the request was terminated meanwhile */
 
@@ -190,10 +189,9 @@ ngx_http_registry_task_release(ngx_http_registry_job_t *job,
     job->last = 1;
     job->commit = 0;
     job->has_range = 0;
-    job->split = 0;
 
     if (ngx_http_registry_task_send(job, &job->task,
-                                    ngx_http_registry_task_run, tp,
+                                    ngx_http_registry_task_run_leg, tp,
                                     ngx_http_registry_task_detached_done)
         != NGX_OK)
     {

@@ -1,20 +1,14 @@
 /*
  * The bytes of an upload: PATCH, PUT, and POST of a whole blob.
  *
- *     body ──▶ buffer A ──▶ leg (append)  ┐ in the thread pool
- *              buffer B ◀── body          ┘ at the same time
- *                 …
- *              last    ──▶ leg (append, then suspend or commit) ──▶ answer
+ *     body ──▶ ring ──▶ legs (write)  ┐ in the thread pool, each at its own
+ *                  └──▶ pieces (hash) ┘ pace, while the body comes
+ *                  …
+ *              last leg (suspend or commit) ──▶ answer
  *
- * The body is read unbuffered.  When the job is idle, what has arrived is
- * handed to it as one leg, and nginx goes on reading into the other buffer:
- * the socket, the hash and the disk overlap.  With both buffers full, reading
- * stops, and TCP holds the client.
- *
- * The bytes are copied from the small buffer that nginx reads them into, where
- * HTTP/2 accounts for its flow control and where the frame of a chunked body
- * has left gaps.  So a leg is one piece, and it ends where a block of the file
- * ends, which is what a write past the page cache asks for (reg_upload.h).
+ * The body is read unbuffered, into a ring (ngx_http_registry_body.c).  Whoever
+ * of the two is idle gets what there is for it: the socket, the hash and the
+ * disk overlap.  With the ring full, reading stops, and TCP holds the client.
  */
 
 #include "ngx_http_registry_module.h"
@@ -26,10 +20,6 @@
 /* seconds after which fewer are: a client that is slow holds the session's
  * lock, and a broken connection costs it little */
 #define NGX_HTTP_REGISTRY_LEG_TIME   5
-
-/* read from the socket at a time: still in the processor's cache when it is
- * copied */
-#define NGX_HTTP_REGISTRY_READ       (256 * 1024)
 
 /* how often the free space is asked for while a body goes on and on */
 #define NGX_HTTP_REGISTRY_ROOM_STEP  (16 * 1024 * 1024)
@@ -43,20 +33,29 @@ static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
 static void ngx_http_registry_upload_cleanup(void *data);
 static void ngx_http_registry_upload_start(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_upload_widen(ngx_http_request_t *r);
 static void ngx_http_registry_upload_run(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_registry_upload_stops(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_collect(ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_fail(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static size_t ngx_http_registry_upload_copy(ngx_http_request_t *r,
-    ngx_buf_t *to);
-static ngx_uint_t ngx_http_registry_upload_waits(ngx_http_request_t *r,
+static void ngx_http_registry_upload_work(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_fill(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_upload_piece(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, uint64_t from, size_t most);
+static ngx_int_t ngx_http_registry_upload_write(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static ngx_buf_t *ngx_http_registry_upload_buffer(ngx_http_request_t *r);
-static void ngx_http_registry_upload_give_back(ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_digest(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_is_last(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_last(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_finish(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
@@ -64,6 +63,8 @@ static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
 
 static void ngx_http_registry_leg_fail(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_open(ngx_http_registry_job_t *job);
+static int64_t ngx_http_registry_leg_cached(
+    const ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_append(ngx_http_registry_job_t *job);
 static int ngx_http_registry_leg_end(ngx_http_registry_job_t *job);
 
@@ -97,6 +98,7 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
     job->target = *target;
     job->upload.fd = -1;
     job->upload.cached = rlcf->upload_directio;
+    job->unknown = (int64_t) rlcf->upload_buffer;
 
     ctx->job = job;
     ctx->thread_pool = rlcf->thread_pool;
@@ -257,58 +259,17 @@ ngx_http_registry_upload_start(ngx_http_request_t *r)
                              "another module of nginx has read the body "
                              "(mirror_request_body?): it must not");
 
-    } else if (!r->reading_body && cl && cl->next == NULL) {
-
-        /* it is here as a whole, and stays where it is */
-
-        ctx->fill = cl->buf;
-        r->request_body->bufs = NULL;
-
-    } else if (r->reading_body || cl) {
-        ctx->fill = ngx_http_registry_upload_buffer(r);
-
-        if (ctx->fill == NULL
-            || ngx_http_registry_upload_widen(r) != NGX_OK)
-        {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-            return;
-        }
+    } else if (ngx_http_registry_body_start(r, &ctx->ring) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
     }
 
     ngx_http_registry_upload_run(r);
 }
 
 
-/* nginx's own buffer fits a small body, and is small for a large one; what is
- * in it stays where it is. */
-
-static ngx_int_t
-ngx_http_registry_upload_widen(ngx_http_request_t *r)
-{
-    ngx_buf_t  *b;
-
-    if (!r->reading_body || r->http_version > NGX_HTTP_VERSION_11
-        || (!r->headers_in.chunked
-            && r->request_body->rest <= NGX_HTTP_REGISTRY_LEG))
-    {
-        return NGX_OK;
-    }
-
-    b = ngx_http_registry_upload_buffer(r);
-
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->end = ngx_min(b->end, b->start + NGX_HTTP_REGISTRY_READ);
-    r->request_body->buf = b;
-
-    return NGX_OK;
-}
-
-
-/* Entered by every event of the request: bytes to read, a leg that is back.
- * After a leg was sent off, reading goes on at once, into the other buffer. */
+/* Entered by every event of the request: bytes to read, a task that is back.
+ * Who is idle gets something to do before reading goes on. */
 
 static void
 ngx_http_registry_upload_run(ngx_http_request_t *r)
@@ -317,57 +278,94 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    for ( ;; ) {
+    ngx_http_registry_upload_collect(ctx);
 
-        if (!ctx->busy) {
-            ngx_http_registry_upload_give_back(ctx);
+    if (ngx_http_registry_upload_stops(r, ctx)) {
+        return;
+    }
 
-            if (ctx->job->done) {
-                ngx_http_registry_upload_finish(r, ctx);
-                return;
-            }
+    ngx_http_registry_upload_work(r, ctx);
+    ngx_http_registry_upload_read(r, ctx);
+    ngx_http_registry_upload_work(r, ctx);
 
-            if (ctx->job->error.code != REG_OK) {
-                ngx_http_registry_upload_fail(r, ctx);
-                return;
-            }
-        }
+    if (ctx->leg || ctx->hashing) {
+        return;
+    }
 
-        ngx_http_registry_upload_read(r, ctx);
+    if (ctx->failed) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
 
-        if (ctx->busy || ngx_http_registry_upload_waits(r, ctx)) {
-            return;
-        }
+    } else if (ctx->broken && ctx->job->create) {
 
-        if (ctx->broken && ctx->job->create) {
+        /* nobody knows this session: the clean-up cancels it */
 
-            /* nobody knows this session: the clean-up cancels it */
-
-            ngx_http_finalize_request(r, ctx->broken);
-            return;
-        }
-
-        if (ngx_http_registry_upload_fill(r, ctx) != NGX_OK
-            || ngx_http_registry_task_post(r, ctx) != NGX_OK)
-        {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-            return;
-        }
+        ngx_http_finalize_request(r, ctx->broken);
     }
 }
 
 
-/* One half of a split leg has failed: a whole one cleans up. */
+/* Whether it is over, one way or the other. */
+
+static ngx_uint_t
+ngx_http_registry_upload_stops(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->leg) {
+        return 0;
+    }
+
+    if (ctx->job->done) {
+        ngx_http_registry_upload_finish(r, ctx);
+        return 1;
+    }
+
+    if (ctx->job->error.code == REG_OK) {
+        return 0;
+    }
+
+    if (!ctx->hashing) {
+        ngx_http_registry_upload_fail(r, ctx);
+    }
+
+    return 1;
+}
+
+
+/* What is back from the thread pool has left the ring. */
+
+static void
+ngx_http_registry_upload_collect(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_job_t *job = ctx->job;
+
+    if (!ctx->leg) {
+        ctx->ring.written += job->data.len;
+        job->data.len = 0;
+
+        if (job->opened) {
+            ngx_http_registry_body_place(&ctx->ring, job->upload.offset);
+        }
+    }
+
+    if (!ctx->hashing) {
+        ctx->ring.hashed += job->hash_data.len;
+        job->hash_data.len = 0;
+    }
+}
+
+
+/* A leg that was not the last one has failed: the last one cleans up. */
 
 static void
 ngx_http_registry_upload_fail(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ctx->job->split = 0;
+    ctx->job->last = 1;
+    ctx->ending = 1;
 
     r->read_event_handler = ngx_http_block_reading;
 
-    if (ngx_http_registry_task_post(r, ctx) != NGX_OK) {
+    if (ngx_http_registry_task_leg(r, ctx) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 }
@@ -377,25 +375,19 @@ static void
 ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    size_t     n;
-    ngx_int_t  rc;
+    ngx_int_t                 rc;
+    ngx_http_registry_job_t  *job = ctx->job;
 
-    do {
-        if (r->reading_body) {
-            rc = ngx_http_read_unbuffered_request_body(r);
+    rc = ngx_http_registry_body_read(r, &ctx->ring,
+                                     job->data.len || job->hash_data.len);
 
-            if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+    if (rc != NGX_OK) {
 
-                /* the client is gone, or too slow: what has arrived is kept */
+        /* the client is gone, or too slow: what has arrived is kept */
 
-                ctx->broken = rc;
-                r->reading_body = 0;
-            }
-        }
-
-        n = ngx_http_registry_upload_copy(r, ctx->fill);
-
-    } while (n > 0 && r->reading_body && ctx->fill->last < ctx->fill->end);
+        ctx->broken = rc;
+        r->reading_body = 0;
+    }
 
     if (!r->reading_body) {
 
@@ -406,133 +398,180 @@ ngx_http_registry_upload_read(ngx_http_request_t *r,
 }
 
 
-/* Takes what nginx has read, as far as there is room; returns how much. */
+/* Gives each who is idle what there is for it. */
 
-static size_t
-ngx_http_registry_upload_copy(ngx_http_request_t *r, ngx_buf_t *to)
+static void
+ngx_http_registry_upload_work(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
 {
-    size_t                    n, all = 0;
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl;
-    ngx_http_request_body_t  *rb = r->request_body;
+    ngx_int_t  rc = NGX_OK;
 
-    while (rb->bufs && to && to->last < to->end) {
-        cl = rb->bufs;
-        b = cl->buf;
-        n = ngx_min(b->last - b->pos, to->end - to->last);
+    if (ctx->ending || ctx->failed || (ctx->broken && ctx->job->create)) {
+        return;
+    }
 
-        if (n > 0) {                             /* the last may be nowhere */
-            to->last = ngx_cpymem(to->last, b->pos, n);
-            b->pos += n;                         /* nginx recycles it by this */
-            all += n;
+    if (ngx_http_registry_upload_is_last(r, ctx)) {
+        rc = ngx_http_registry_upload_last(r, ctx);
+
+    } else if (!ctx->ring.placed) {
+        rc = ctx->leg ? NGX_OK : ngx_http_registry_upload_open(r, ctx);
+
+    } else {
+        if (!ctx->leg) {
+            rc = ngx_http_registry_upload_write(r, ctx);
         }
 
-        if (b->pos == b->last) {
-            rb->bufs = cl->next;
-            ngx_free_chain(r->pool, cl);
+        if (rc == NGX_OK && !ctx->hashing) {
+            rc = ngx_http_registry_upload_digest(r, ctx);
         }
     }
 
-    return all;
+    if (rc != NGX_OK) {
+        ctx->failed = 1;
+    }
 }
 
 
-/* Whether a leg should wait for more bytes: large ones cost less. */
-
 static ngx_uint_t
-ngx_http_registry_upload_waits(ngx_http_request_t *r,
+ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx)
+{
+    return ngx_time() - ctx->left >= NGX_HTTP_REGISTRY_LEG_TIME;
+}
+
+
+/* What of the ring is to be worked on now, from a position on.  Large pieces
+ * cost less, and the small memory that a body begins with is exchanged for
+ * larger when nobody works on it. */
+
+static reg_str_t
+ngx_http_registry_upload_piece(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, uint64_t from, size_t most)
+{
+    size_t                     leg;
+    reg_str_t                  piece;
+    ngx_http_registry_ring_t  *ring = &ctx->ring;
+
+    piece = ngx_http_registry_body_piece(ring, from);
+    leg = ngx_min(NGX_HTTP_REGISTRY_LEG, ring->size / 4);
+
+    if (!ngx_http_registry_body_ended(r)
+        && !ngx_http_registry_upload_late(ctx)
+        && (ring->first
+            || (piece.len < leg && (from + piece.len) % ring->size != 0)))
+    {
+        return REG_STR_NULL;
+    }
+
+    piece.len = ngx_min(piece.len, ngx_max(leg, most));
+
+    return piece;
+}
+
+
+/* A leg.  While more is to come, it ends with a block of the file. */
+
+static ngx_int_t
+ngx_http_registry_upload_write(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    size_t  len;
+    size_t                     tail;
+    reg_str_t                  piece;
+    ngx_http_registry_ring_t  *ring = &ctx->ring;
 
-    if (!r->reading_body || ctx->fill->last == ctx->fill->end) {
+    piece = ngx_http_registry_upload_piece(r, ctx, ring->written,
+                                           ring->size / 2);
+
+    if (!ngx_http_registry_body_ended(r)) {
+        tail = (size_t) ((ring->written + piece.len) % REG_UPLOAD_BLOCK);
+        piece.len -= ngx_min(tail, piece.len);
+    }
+
+    if (piece.len == 0) {
+        return NGX_OK;
+    }
+
+    ctx->job->data = piece;
+    ctx->left = ngx_time();
+
+    return ngx_http_registry_task_leg(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_digest(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    reg_str_t  piece;
+
+    piece = ngx_http_registry_upload_piece(r, ctx, ctx->ring.hashed,
+                                           ctx->ring.size / 4);
+
+    if (piece.len == 0) {
+        return NGX_OK;
+    }
+
+    ctx->job->hash_data = piece;
+
+    return ngx_http_registry_task_hash(r, ctx);
+}
+
+
+/* A body that is a large one, or slow: the leg that opens the session has no
+ * bytes, and runs while the body comes. */
+
+static ngx_int_t
+ngx_http_registry_upload_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t  leg = ngx_min(NGX_HTTP_REGISTRY_LEG, ctx->ring.size / 4);
+
+    if (ngx_http_registry_body_ended(r) || ctx->ring.in >= leg
+        || (ctx->ring.in > 0 && ngx_http_registry_upload_late(ctx)))
+    {
+        return ngx_http_registry_task_leg(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Whether what is left is for the leg that ends the upload: a small body is
+ * one leg. */
+
+static ngx_uint_t
+ngx_http_registry_upload_is_last(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t                     left;
+    ngx_http_registry_ring_t  *ring = &ctx->ring;
+
+    if (ctx->leg || ctx->hashing || !ngx_http_registry_body_ended(r)) {
         return 0;
     }
 
-    len = ctx->fill->last - ctx->fill->pos;
+    left = (size_t) (ring->in - ring->written);
 
-    return len < NGX_HTTP_REGISTRY_LEG
-           && (len == 0
-               || ngx_time() - ctx->left < NGX_HTTP_REGISTRY_LEG_TIME);
+    return ring->hashed == ring->written && left <= NGX_HTTP_REGISTRY_LEG
+           && left == ngx_http_registry_body_piece(ring, ring->written).len;
 }
 
 
-/* Gives the job what has arrived.  While more is to come, a leg ends with a
- * block of the file, and what is left begins the next one. */
-
 static ngx_int_t
-ngx_http_registry_upload_fill(ngx_http_request_t *r,
+ngx_http_registry_upload_last(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    size_t                    len, left;
-    ngx_buf_t                *b = ctx->fill, *next = NULL;
-    ngx_http_registry_job_t  *job = ctx->job;
-
-    len = b ? b->last - b->pos : 0;
-    ctx->left = ngx_time();
-
-    if (r->reading_body || r->request_body->bufs) {
-        next = ctx->spare ? ctx->spare : ngx_http_registry_upload_buffer(r);
-
-        if (next == NULL) {
-            return NGX_ERROR;
-        }
-
-        left = (job->upload.offset + len) % REG_UPLOAD_BLOCK;
-
-        if (left < len) {
-            len -= left;
-            next->last = ngx_cpymem(next->last, b->pos + len, left);
-        }
-    }
-
-    job->data.data = b ? (const char *) b->pos : NULL;
-    job->data.len = len;
-
-    ctx->in_flight = b;
-    ctx->spare = NULL;
-    ctx->fill = next;
+    ngx_http_registry_job_t *job = ctx->job;
 
     if (ctx->broken) {
         job->commit = 0;
         job->has_range = 0;
     }
 
-    /* the first leg opens the session, the last one ends it: these are whole;
-     * between them the disk and the processor have work at the same time */
+    job->data = ngx_http_registry_body_piece(&ctx->ring, ctx->ring.written);
+    job->last = 1;
+    ctx->ending = 1;
 
-    job->split = job->opened && len >= NGX_HTTP_REGISTRY_LEG;
-    job->last = next == NULL && !job->split;
-
-    return NGX_OK;
-}
-
-
-static ngx_buf_t *
-ngx_http_registry_upload_buffer(ngx_http_request_t *r)
-{
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    return ngx_http_registry_buffer(r, rlcf->upload_buffer);
-}
-
-
-/* A leg is back: its bytes are on disk, its buffer is free. */
-
-static void
-ngx_http_registry_upload_give_back(ngx_http_registry_ctx_t *ctx)
-{
-    ctx->job->data.len = 0;
-
-    if (ctx->in_flight) {
-        ctx->in_flight->pos = ctx->in_flight->start;
-        ctx->in_flight->last = ctx->in_flight->start;
-
-        ctx->spare = ctx->in_flight;
-        ctx->in_flight = NULL;
-    }
+    return ngx_http_registry_task_leg(r, ctx);
 }
 
 
@@ -619,7 +658,7 @@ ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
 
     /* what is hashed meanwhile must come to its end first */
 
-    if (job->error.code != REG_OK && !job->split) {
+    if (job->error.code != REG_OK && job->last) {
         ngx_http_registry_leg_fail(job);
     }
 }
@@ -628,7 +667,7 @@ ngx_http_registry_upload_leg(ngx_http_registry_job_t *job)
 void
 ngx_http_registry_upload_hash(ngx_http_registry_job_t *job)
 {
-    reg_upload_hash(&job->upload, job->data);
+    reg_upload_hash(&job->upload, job->hash_data);
 }
 
 
@@ -694,6 +733,7 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 
     job->opened = 1;
     job->offset = job->upload.offset;
+    job->upload.cached = ngx_http_registry_leg_cached(job);
     job->roomed = job->upload.offset;
 
     if (job->has_range && job->range.first != job->upload.offset) {
@@ -701,6 +741,27 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
     }
 
     return 0;
+}
+
+
+/* Nothing of an upload that is known to be a large one goes through the page
+ * cache.  If nobody told its length, that is known when the half of the ring
+ * has come. */
+
+static int64_t
+ngx_http_registry_leg_cached(const ngx_http_registry_job_t *job)
+{
+    int64_t  cached = job->upload.cached;
+
+    if (cached == NGX_MAX_OFF_T_VALUE) {
+        return cached;
+    }
+
+    if (job->length == -1) {
+        return ngx_min(cached, job->unknown);
+    }
+
+    return job->upload.offset + job->length > cached ? 0 : cached;
 }
 
 
@@ -718,9 +779,9 @@ ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
                              "the chunk is longer than its Content-Range");
     }
 
-    if ((job->split
-         ? reg_upload_write(&job->upload, job->data, &job->error)
-         : reg_upload_append(&job->upload, job->data, &job->error)) == -1)
+    if ((job->last
+         ? reg_upload_append(&job->upload, job->data, &job->error)
+         : reg_upload_write(&job->upload, job->data, &job->error)) == -1)
     {
         return -1;
     }

@@ -28,10 +28,11 @@
  *     reg_upload_close(&up)                           always
  *
  * The beginning of the data goes through the page cache, since what is pushed
- * is often pulled soon.  Beyond that, and where the file system can, whole
- * blocks go past it (O_DIRECT): no memory is taken from others and the
- * processor does not copy.  For this, data must begin at a multiple of
- * REG_UPLOAD_BLOCK in the file and in memory; any other is merely slower.
+ * is often pulled soon; how much, is the caller's to say.  Beyond that, and
+ * where the file system can, whole blocks go past it (O_DIRECT): no memory is
+ * taken from others and the processor does not copy.  For this, data must begin
+ * at a multiple of REG_UPLOAD_BLOCK in the file and in memory; any other is
+ * merely slower.
  * Where that cannot be, append starts write-back as it goes and bounds what is
  * dirty.  Either way the sync in commit has little left to do however large
  * the blob.
@@ -90,7 +91,8 @@ int reg_upload_append(reg_upload_t *up, reg_str_t data, reg_error_t *err);
 
 /* The two halves of append, for who runs them side by side: the one touches
  * the file and the offset, the other the running digest, and nothing else.
- * Both must be done, with the same data, before anything else is. */
+ * Each may cut the data into pieces as it likes.  Both must have had all of it
+ * before anything else is done. */
 int reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err);
 void reg_upload_hash(reg_upload_t *up, reg_str_t data);
 

@@ -72,18 +72,20 @@ for my $how (sort keys %base) {
             "200 $digest", "$how, $size bytes: HEAD");
     }
 
-    my $bytes = bytes("$how mono", 300_000);
-    write_file($file, $bytes);
-    ($status, $header)
-        = curl('-X', 'POST', '-d', '', "$base/v2/$repo/blobs/uploads/");
-    open(my $pipe, '|-', 'curl', '-sk', '--http2-prior-knowledge', '-o', $out,
-        '-X', 'PUT', '-T', '-', '-H', 'Expect:',
-        $base . with_digest($header->{location}, sha256($bytes)))
-        or die "curl: $!";
-    print $pipe $bytes;
-    close $pipe;
-    is($r->request('GET', "/v2/$repo/blobs/" . sha256($bytes))->{body},
-        $bytes, "$how: a PUT of unknown length");
+    my $bytes;
+    for my $size (258_049, 262_144, 275_000, 300_000) {
+        $bytes = bytes("$how mono", $size);
+        ($status, $header)
+            = curl('-X', 'POST', '-d', '', "$base/v2/$repo/blobs/uploads/");
+        open(my $pipe, '|-', 'curl', '-sk', '--http2-prior-knowledge', '-m', 30,
+            '-o', $out, '-X', 'PUT', '-T', '-', '-H', 'Expect:',
+            $base . with_digest($header->{location}, sha256($bytes)))
+            or die "curl: $!";
+        print $pipe $bytes;
+        close $pipe;
+        is($r->request('GET', "/v2/$repo/blobs/" . sha256($bytes))->{body},
+            $bytes, "$how: a PUT of unknown length, $size bytes");
+    }
 
     my $image = $r->push_image($repo, 'v1');
     write_file($file, $image->{bytes});
