@@ -68,19 +68,6 @@ reg_catalog_free(reg_catalog_t *catalog)
 /* ---- whether a repository is one ----------------------------------------- */
 
 
-static uint64_t
-reg_catalog_hash(const reg_name_t *name)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < name->len; i++) {
-        h = (h ^ (unsigned char) name->text[i]) * 0x100000001b3u;
-    }
-
-    return h ^ h >> 32;
-}
-
-
 /* Two names may share a place, even a hash: then a manifest is looked for
  * where it never was, and not found. */
 static bool
@@ -120,7 +107,7 @@ reg_catalog_remember(reg_catalog_t *catalog, uint64_t hash,
 static bool
 reg_catalog_holds(reg_catalog_t *catalog, int v2, const reg_name_t *name)
 {
-    uint64_t      hash = reg_catalog_hash(name);
+    uint64_t      hash = reg_str_hash(reg_name_str(name));
     reg_path_t    path;
     reg_digest_t  manifest;
     struct stat   st;

@@ -177,19 +177,6 @@ reg_lists_look(const reg_lists_t *lists, reg_lists_asker_t *a,
 /* ---- entries; with the lock ---------------------------------------------- */
 
 
-static uint64_t
-reg_lists_hash(const reg_path_t *path)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < path->len; i++) {
-        h = (h ^ (unsigned char) path->text[i]) * 0x100000001b3u;
-    }
-
-    return h ^ h >> 32;
-}
-
-
 static void
 reg_lists_unlink(reg_lists_t *lists, reg_lists_entry_t *entry)
 {
@@ -249,7 +236,8 @@ reg_lists_add(reg_lists_t *lists, const reg_path_t *path, uint64_t hash)
 static reg_lists_entry_t *
 reg_lists_enter(reg_lists_t *lists, const reg_path_t *path)
 {
-    uint64_t            hash = reg_lists_hash(path);
+    reg_str_t           text = { path->len, path->text };
+    uint64_t            hash = reg_str_hash(text);
     reg_lists_entry_t  *entry = lists->buckets[hash % REG_LISTS_BUCKETS];
 
     while (entry != NULL

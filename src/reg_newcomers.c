@@ -181,25 +181,12 @@ reg_newcomers_read(reg_newcomers_look_t *look, reg_str_t group)
 /* ---- groups -------------------------------------------------------------- */
 
 
-static uint64_t
-reg_newcomers_hash(reg_str_t name)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < name.len; i++) {
-        h = (h ^ (unsigned char) name.data[i]) * 0x100000001b3u;
-    }
-
-    return h ^ h >> 32;
-}
-
-
 /* Finds what is remembered of a group, or forgets one for it that is no more.
  * NULL if there is no room. */
 static reg_newcomers_group_t *
 reg_newcomers_group(reg_newcomers_t *all, reg_str_t name)
 {
-    uint64_t                hash = reg_newcomers_hash(name);
+    uint64_t                hash = reg_str_hash(name);
     reg_newcomers_group_t  *unused = NULL;
 
     for (uint64_t i = 0; i < REG_NEWCOMERS_PROBES; i++) {

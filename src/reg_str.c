@@ -275,6 +275,19 @@ reg_str_copy(char *dst, size_t size, reg_str_t s)
 }
 
 
+uint64_t
+reg_str_hash(reg_str_t s)
+{
+    uint64_t  h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < s.len; i++) {
+        h = (h ^ (unsigned char) s.data[i]) * 0x100000001b3u;
+    }
+
+    return h ^ h >> 32;
+}
+
+
 bool
 reg_str_is_hex(reg_str_t s)
 {

@@ -79,6 +79,9 @@ int reg_str_milliseconds(reg_str_t s, int64_t max, int64_t *ms);
 /* Copies s and a NUL into dst.  -1, with dst empty, if it does not fit. */
 int reg_str_copy(char *dst, size_t size, reg_str_t s);
 
+/* For tables (FNV-1a, folded).  Whoever chooses s can make two alike. */
+uint64_t reg_str_hash(reg_str_t s);
+
 /* True for the digits and a-f. */
 bool reg_str_is_hex(reg_str_t s);
 

@@ -126,6 +126,20 @@ indexed(const char *repository)
 }
 
 
+/* Into the index, as nobody should. */
+static void
+write_entries(const char *const *names, size_t n)
+{
+    reg_path_t  path;
+
+    for (size_t i = 0; i < n; i++) {
+        reg_layout_catalog(&path, &tree_store.v2);
+        reg_path_add(&path, names[i]);
+        assert_int_equal(tree_write(path.text, "x", 1), 0);
+    }
+}
+
+
 /* ---- what is asked ------------------------------------------------------- */
 
 
@@ -464,14 +478,7 @@ strange_places_are_not_looked_into(void **state)
 
     push("a", 1);
     assert_int_equal(check(), 0);
-    reg_layout_catalog(&dir, &tree_store.v2);
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        path = dir;
-        reg_path_add(&path, files[i]);
-        assert_int_equal(tree_write(path.text, "", 0), 0);
-    }
-
+    write_entries(files, sizeof(files) / sizeof(files[0]));
     foreign("b/in", 1);
     reg_layout_repositories(&dir, &tree_store.v2);
     path = dir;
@@ -559,7 +566,7 @@ one_checks_at_a_time(void **state)
 static void
 strange_entries_are_passed_over(void **state)
 {
-    static const char  *files[] = {
+    static const char *const  files[] = {
         "Upper", "a++b", "+a", "a+", "sp ace", "-x", "no+such", "_x"
     };
 
@@ -569,14 +576,8 @@ strange_entries_are_passed_over(void **state)
 
     push("a", 1);
     assert_int_equal(check(), 0);
+    write_entries(files, sizeof(files) / sizeof(files[0]));
     reg_layout_catalog(&dir, &tree_store.v2);
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        path = dir;
-        reg_path_add(&path, files[i]);
-        assert_int_equal(tree_write(path.text, "x", 1), 0);
-    }
-
     path = dir;
     reg_path_add(&path, "linked");
     assert_int_equal(symlink("a", path.text), 0);

@@ -205,6 +205,22 @@ copy_is_whole_or_empty(void **state)
 
 
 static void
+hashes_are_of_bytes_and_their_order(void **state)
+{
+    (void) state;
+
+    assert_true(reg_str_hash(REG_STR("ab")) == reg_str_hash(REG_STR("ab")));
+    assert_true(reg_str_hash(REG_STR("ab")) != reg_str_hash(REG_STR("ba")));
+    assert_true(reg_str_hash(REG_STR("a")) != reg_str_hash(REG_STR("a\0")));
+    assert_true(reg_str_hash(REG_STR_NULL) == reg_str_hash(REG_STR("")));
+
+    /* FNV-1a of "a" is af63dc4c8601ec8c */
+    assert_true(reg_str_hash(REG_STR("a"))
+                == (0xaf63dc4c8601ec8cu ^ 0xaf63dc4cu));
+}
+
+
+static void
 hexadecimal_is_lower_case(void **state)
 {
     (void) state;
@@ -346,6 +362,7 @@ main(void)
         cmocka_unit_test(durations_are_written_as_go_writes_them),
         cmocka_unit_test(no_number_exceeds_its_bound_however_small_that_is),
         cmocka_unit_test(copy_is_whole_or_empty),
+        cmocka_unit_test(hashes_are_of_bytes_and_their_order),
         cmocka_unit_test(hexadecimal_is_lower_case),
         cmocka_unit_test(a_buffer_grows_and_keeps_what_it_has),
         cmocka_unit_test(a_buffer_fails_for_good_at_its_limit),
