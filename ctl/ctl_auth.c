@@ -1,8 +1,8 @@
 #include "ctl_auth.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_epoch.h"
 
@@ -47,37 +47,23 @@ ctl_auth_flush(const char *config, const char *root)
 ctl_exit_t
 ctl_auth(int argc, char **argv)
 {
-    int          c;
+    int          first;
+    ctl_exit_t   status;
     const char  *config = NULL, *root = NULL;
 
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "root", required_argument, NULL, 'r' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &config },
+        { "root", .text = &root },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_auth_help, &status);
 
-        case 'c':
-            config = optarg;
-            break;
-
-        case 'r':
-            root = optarg;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_auth_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    if (argc - optind != 1 || strcmp(argv[optind], "flush") != 0) {
+    if (argc - first != 1 || strcmp(argv[first], "flush") != 0) {
         (void) fputs(ctl_auth_help, stderr);
         return CTL_USAGE;
     }

@@ -1,9 +1,9 @@
 #include "ctl_cache.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "ctl_taglist.h"
 #include "reg_fence.h"
@@ -372,43 +372,25 @@ ctl_cache_run(const ctl_cache_options_t *o, size_t command)
 ctl_exit_t
 ctl_cache(int argc, char **argv)
 {
-    int                         c;
-    ctl_cache_options_t         o = { NULL, NULL, false };
+    int                  first;
+    ctl_exit_t           status;
+    ctl_cache_options_t  o = { NULL, NULL, false };
 
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "root", required_argument, NULL, 'r' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "root", .text = &o.root },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_cache_help, &status);
 
-        case 'c':
-            o.config = optarg;
-            break;
-
-        case 'r':
-            o.root = optarg;
-            break;
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_cache_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    for (size_t i = 0; optind + 1 == argc && i < CTL_CACHE_COMMANDS; i++) {
-        if (strcmp(argv[optind], ctl_cache_commands[i].name) == 0) {
+    for (size_t i = 0; first + 1 == argc && i < CTL_CACHE_COMMANDS; i++) {
+        if (strcmp(argv[first], ctl_cache_commands[i].name) == 0) {
             return ctl_cache_run(&o, i);
         }
     }

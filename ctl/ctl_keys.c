@@ -1,8 +1,8 @@
 #include "ctl_keys.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_epoch.h"
 #include "reg_keys.h"
@@ -158,44 +158,30 @@ ctl_keys_run(ctl_keys_t *k, ctl_keys_run_pt run, bool changes)
 ctl_exit_t
 ctl_keys(int argc, char **argv)
 {
-    int         c, n;
+    int         first, n;
+    ctl_exit_t  status;
     ctl_keys_t  k = { .first = true };
 
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &k.file },
+        { "json", .flag = &k.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_keys_help, &status);
 
-        case 'c':
-            k.file = optarg;
-            break;
-
-        case 'j':
-            k.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_keys_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    n = argc - optind;
-    k.key = n > 1 ? argv[optind + 1] : NULL;
+    n = argc - first;
+    k.key = n > 1 ? argv[first + 1] : NULL;
 
     for (size_t i = 0;
          i < sizeof(ctl_keys_verbs) / sizeof(ctl_keys_verbs[0]); i++)
     {
         if (k.file != NULL && n == (ctl_keys_verbs[i].named ? 2 : 1)
-            && strcmp(argv[optind], ctl_keys_verbs[i].name) == 0)
+            && strcmp(argv[first], ctl_keys_verbs[i].name) == 0)
         {
             return ctl_keys_run(&k, ctl_keys_verbs[i].run,
                                 ctl_keys_verbs[i].changes);

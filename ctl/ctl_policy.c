@@ -1,10 +1,10 @@
 #include "ctl_policy.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #include <jansson.h>
 
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_access.h"
 
@@ -169,34 +169,20 @@ ctl_policy_words(ctl_policy_options_t *o, int n, char **words)
 ctl_exit_t
 ctl_policy(int argc, char **argv)
 {
-    int                   c;
+    int                   first;
+    ctl_exit_t            status;
     ctl_policy_options_t  o = { .who = REG_IDENTITY_ANYBODY };
 
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_policy_help, &status);
 
-        case 'c':
-            o.config = optarg;
-            break;
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_policy_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
     if (o.config == NULL) {
@@ -204,6 +190,6 @@ ctl_policy(int argc, char **argv)
         return CTL_USAGE;
     }
 
-    return ctl_policy_words(&o, argc - optind, argv + optind) == -1
+    return ctl_policy_words(&o, argc - first, argv + first) == -1
            ? CTL_USAGE : ctl_policy_test(&o);
 }

@@ -1,11 +1,11 @@
 #include "ctl_purge_uploads.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "ctl_options.h"
 #include "ctl_progress.h"
 #include "ctl_store.h"
 #include "reg_purge.h"
@@ -219,7 +219,7 @@ ctl_purge_uploads_run(const ctl_purge_uploads_options_t *o, char **names)
 
 
 static int
-ctl_purge_uploads_age(const char *text, int64_t *age)
+ctl_purge_uploads_age(void *age, const char *text)
 {
     if (reg_str_duration(reg_str_from(text), CTL_PURGE_UPLOADS_MAX, age) == 0)
     {
@@ -235,52 +235,25 @@ ctl_purge_uploads_age(const char *text, int64_t *age)
 ctl_exit_t
 ctl_purge_uploads(int argc, char **argv)
 {
-    int                          c;
+    int                          first;
+    ctl_exit_t                   status;
     ctl_purge_uploads_options_t  o = { .age = CTL_PURGE_UPLOADS_AGE };
 
-    static const struct option   longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "root", required_argument, NULL, 'r' },
-        { "older-than", required_argument, NULL, 'o' },
-        { "dry-run", no_argument, NULL, 'n' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "root", .text = &o.root },
+        { "older-than", .take = ctl_purge_uploads_age, .ctx = &o.age },
+        { "dry-run", .flag = &o.dry_run },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_purge_uploads_help,
+                             &status);
 
-        case 'c':
-            o.config = optarg;
-            break;
-
-        case 'r':
-            o.root = optarg;
-            break;
-
-        case 'o':
-            if (ctl_purge_uploads_age(optarg, &o.age) == -1) {
-                return CTL_USAGE;
-            }
-            break;
-
-        case 'n':
-            o.dry_run = true;
-            break;
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_purge_uploads_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    return ctl_purge_uploads_run(&o, argv + optind);
+    return ctl_purge_uploads_run(&o, argv + first);
 }

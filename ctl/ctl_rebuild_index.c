@@ -1,11 +1,11 @@
 #include "ctl_rebuild_index.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "ctl_options.h"
 #include "ctl_progress.h"
 #include "ctl_store.h"
 #include "reg_catalog.h"
@@ -255,40 +255,23 @@ ctl_rebuild_index_run(const ctl_rebuild_index_options_t *o, char **names)
 ctl_exit_t
 ctl_rebuild_index(int argc, char **argv)
 {
-    int                          c;
+    int                          first;
+    ctl_exit_t                   status;
     ctl_rebuild_index_options_t  o = { NULL, NULL, false };
 
-    static const struct option   longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "root", required_argument, NULL, 'r' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "root", .text = &o.root },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_rebuild_index_help,
+                             &status);
 
-        case 'c':
-            o.config = optarg;
-            break;
-
-        case 'r':
-            o.root = optarg;
-            break;
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_rebuild_index_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    return ctl_rebuild_index_run(&o, argv + optind);
+    return ctl_rebuild_index_run(&o, argv + first);
 }

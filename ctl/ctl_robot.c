@@ -1,13 +1,13 @@
 #include "ctl_robot.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "ctl_accounts.h"
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_robots.h"
 
@@ -375,9 +375,10 @@ ctl_robot_run(ctl_robot_options_t *o, int n, char **words)
 
 
 static int
-ctl_robot_repositories(ctl_robot_options_t *o, const char *text)
+ctl_robot_repositories(void *ctx, const char *text)
 {
-    reg_str_t  rest = reg_str_from(text);
+    ctl_robot_options_t  *o = ctx;
+    reg_str_t             rest = reg_str_from(text);
 
     do {
         if (o->robot.npatterns == REG_ROBOT_PATTERNS) {
@@ -394,9 +395,10 @@ ctl_robot_repositories(ctl_robot_options_t *o, const char *text)
 
 
 static int
-ctl_robot_actions(ctl_robot_options_t *o, const char *text)
+ctl_robot_actions(void *ctx, const char *text)
 {
-    reg_str_t  rest = reg_str_from(text);
+    ctl_robot_options_t  *o = ctx;
+    reg_str_t             rest = reg_str_from(text);
 
     do {
         reg_str_t      word = reg_str_cut(&rest, ',');
@@ -416,10 +418,11 @@ ctl_robot_actions(ctl_robot_options_t *o, const char *text)
 
 
 static int
-ctl_robot_expires(ctl_robot_options_t *o, const char *text)
+ctl_robot_expires(void *ctx, const char *text)
 {
-    int64_t    n = 0;
-    reg_str_t  s = reg_str_from(text);
+    ctl_robot_options_t  *o = ctx;
+    int64_t               n = 0;
+    reg_str_t             s = reg_str_from(text);
 
     o->expires = true;
 
@@ -451,18 +454,11 @@ ctl_robot_expires(ctl_robot_options_t *o, const char *text)
 
 
 static int
-ctl_robot_description(ctl_robot_options_t *o, const char *text)
+ctl_robot_description(void *ctx, const char *text)
 {
+    ctl_robot_options_t  *o = ctx;
+
     o->robot.description = reg_str_from(text);
-
-    return 0;
-}
-
-
-static int
-ctl_robot_config(ctl_robot_options_t *o, const char *text)
-{
-    o->config = text;
 
     return 0;
 }
@@ -471,47 +467,23 @@ ctl_robot_config(ctl_robot_options_t *o, const char *text)
 ctl_exit_t
 ctl_robot(int argc, char **argv)
 {
-    int                         c;
+    int                         first;
+    ctl_exit_t                  status;
     static ctl_robot_options_t  o;
 
-    static int  (*const takes[])(ctl_robot_options_t *o, const char *text) = {
-        ctl_robot_config, ctl_robot_repositories, ctl_robot_actions,
-        ctl_robot_expires, ctl_robot_description
-    };
-
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 0 },
-        { "repo", required_argument, NULL, 1 },
-        { "actions", required_argument, NULL, 2 },
-        { "expires", required_argument, NULL, 3 },
-        { "description", required_argument, NULL, 4 },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "repo", .take = ctl_robot_repositories, .ctx = &o },
+        { "actions", .take = ctl_robot_actions, .ctx = &o },
+        { "expires", .take = ctl_robot_expires, .ctx = &o },
+        { "description", .take = ctl_robot_description, .ctx = &o },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
     o.now = time(NULL);
+    first = ctl_options_read(argc, argv, options, ctl_robot_help, &status);
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_robot_help, stdout);
-            return CTL_OK;
-
-        case '?':
-            return CTL_USAGE;                    /* getopt has said why */
-
-        default:
-            if (takes[c](&o, optarg) == -1) {
-                return CTL_USAGE;
-            }
-        }
-    }
-
-    return ctl_robot_run(&o, argc - optind, argv + optind);
+    return first == -1 ? status
+                       : ctl_robot_run(&o, argc - first, argv + first);
 }

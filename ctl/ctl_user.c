@@ -1,12 +1,12 @@
 #include "ctl_user.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "ctl_accounts.h"
+#include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_password.h"
 #include "reg_users_edit.h"
@@ -311,66 +311,65 @@ ctl_user_run(ctl_user_options_t *o, int n, char **words)
 }
 
 
+static int
+ctl_user_file(void *ctx, const char *text)
+{
+    ctl_user_options_t  *o = ctx;
+
+    if (text[0] != '\0'
+        && reg_str_copy(o->file, sizeof(o->file), reg_str_from(text)) == 0)
+    {
+        return 0;
+    }
+
+    (void) fputs("registryctl: --file is no path\n", stderr);
+    return -1;
+}
+
+
+static int
+ctl_user_cost(void *ctx, const char *text)
+{
+    ctl_user_options_t  *o = ctx;
+
+    if (reg_str_int(reg_str_from(text), REG_PASSWORD_COST_MAX, &o->cost) == 0
+        && o->cost >= REG_PASSWORD_COST_MIN)
+    {
+        return 0;
+    }
+
+    (void) fprintf(stderr, "registryctl: --cost is %d to %d\n",
+                   REG_PASSWORD_COST_MIN, REG_PASSWORD_COST_MAX);
+    return -1;
+}
+
+
 ctl_exit_t
 ctl_user(int argc, char **argv)
 {
-    int                 c;
+    int                 first;
+    bool                from_stdin = false;
+    ctl_exit_t          status;
     ctl_user_options_t  o = { .cost = REG_PASSWORD_COST };
 
-    static const struct option  longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "file", required_argument, NULL, 'f' },
-        { "stdin", no_argument, NULL, 's' },
-        { "cost", required_argument, NULL, 'n' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
+    const ctl_option_t  options[] = {
+        { "config", .text = &o.config },
+        { "file", .take = ctl_user_file, .ctx = &o },
+        { "stdin", .flag = &from_stdin },
+        { "cost", .take = ctl_user_cost, .ctx = &o },
+        { "json", .flag = &o.json },
+        { .name = NULL }
     };
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
+    first = ctl_options_read(argc, argv, options, ctl_user_help, &status);
 
-        case 'c':
-            o.config = optarg;
-            break;
-
-        case 'f':
-            if (optarg[0] == '\0'
-                || reg_str_copy(o.file, sizeof(o.file), reg_str_from(optarg))
-                   == -1)
-            {
-                (void) fputs("registryctl: --file is no path\n", stderr);
-                return CTL_USAGE;
-            }
-            break;
-
-        case 's':
-            o.from = CTL_ACCOUNTS_STDIN;
-            break;
-
-        case 'n':
-            if (reg_str_int(reg_str_from(optarg), REG_PASSWORD_COST_MAX,
-                            &o.cost) == -1
-                || o.cost < REG_PASSWORD_COST_MIN)
-            {
-                (void) fprintf(stderr, "registryctl: --cost is %d to %d\n",
-                               REG_PASSWORD_COST_MIN, REG_PASSWORD_COST_MAX);
-                return CTL_USAGE;
-            }
-            break;
-
-        case 'j':
-            o.json = true;
-            break;
-
-        case 'h':
-            (void) fputs(ctl_user_help, stdout);
-            return CTL_OK;
-
-        default:
-            return CTL_USAGE;                    /* getopt has said why */
-        }
+    if (first == -1) {
+        return status;
     }
 
-    return ctl_user_run(&o, argc - optind, argv + optind);
+    if (from_stdin) {
+        o.from = CTL_ACCOUNTS_STDIN;
+    }
+
+    return ctl_user_run(&o, argc - first, argv + first);
 }
