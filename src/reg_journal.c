@@ -10,6 +10,9 @@
 
 #define REG_JOURNAL_BATCH    (256 * 1024)
 
+/* the longest that a batch waits for others to join it */
+#define REG_JOURNAL_PATIENCE_NS  (1500 * 1000)
+
 /* how long one waits for room that another process makes */
 #define REG_JOURNAL_ROOM_MS  5
 
@@ -34,6 +37,8 @@ struct reg_journal_s {
 
     reg_journal_waiter_t   *first;      /* who waits, in order */
     reg_journal_waiter_t  **last;
+    size_t                  waiting;
+    int64_t                 came;       /* the first of them; ns */
     bool                    writing;    /* one of them writes for all */
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
@@ -151,6 +156,11 @@ reg_journal_release(reg_journal_t *j, int half, size_t n)
         /* one that stays locked stops checkpoints, which loses nothing */
         (void) reg_logfile_lock(&j->file, REG_LOGFILE_HALF + half, F_UNLCK,
                                 &quiet);
+    }
+
+    if (j->inflight[half] == 0
+        || j->waiting >= j->inflight[0] + j->inflight[1])
+    {
         (void) pthread_cond_broadcast(&j->changed);
     }
 }
@@ -176,6 +186,7 @@ reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
 
     *len = 0;
     *mine = j->first;
+    j->came = 0;                        /* who is left has waited enough */
 
     while (j->first != NULL
            && j->first->records.len
@@ -191,6 +202,8 @@ reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
     if (j->first == NULL) {
         j->last = &j->first;
     }
+
+    j->waiting -= n;
 
     return n;
 }
@@ -306,11 +319,37 @@ reg_journal_round(reg_journal_t *j)
 }
 
 
+/* Whether a batch should wait for those who put things in place just now: they,
+ * or who comes after them, will soon want one too.  A write and its sync cost
+ * the same for all of them.  *until says how long. */
+static bool
+reg_journal_more_come(const reg_journal_t *j, int64_t *until)
+{
+    *until = j->came + REG_JOURNAL_PATIENCE_NS;
+
+    return j->waiting < j->inflight[0] + j->inflight[1]
+           && reg_journal_now() < *until;
+}
+
+
+static void
+reg_journal_enqueue(reg_journal_t *j, reg_journal_waiter_t *waiter)
+{
+    if (j->waiting++ == 0) {
+        j->came = reg_journal_now();
+    }
+
+    *j->last = waiter;
+    j->last = &waiter->next;
+}
+
+
 int
 reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     reg_error_t *err)
 {
     reg_journal_waiter_t  me = { NULL, records, -1, 0, false };
+    int64_t               until;
 
     if (records.len > REG_JOURNAL_RECORDS_MAX
         || reg_record_size(records.len) > j->file.half - REG_LOGFILE_START)
@@ -325,13 +364,14 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
         me.done = true;
 
     } else {
-        *j->last = &me;
-        j->last = &me.next;
+        reg_journal_enqueue(j, &me);
     }
 
     while (!me.done) {
         if (j->writing) {
             reg_journal_wait(j, 0);
+        } else if (reg_journal_more_come(j, &until)) {
+            reg_journal_wait(j, until);
         } else {
             reg_journal_round(j);
         }
