@@ -259,7 +259,13 @@ $B/slow_open.so: t/bench/slow_open.c
 
 # ---- installing -----------------------------------------------------------
 
+# what conf/man.sh makes of --help
+MAN := registry-fcgi.8 registryctl.1 config.yml.5
+
 install: build
+	sh conf/man.sh $(WORKER) $(CTL) $B/man
+	for page in $(MAN); do install -D -m 644 $B/man/$$page \
+	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit 1; done
 	install -D -m 755 $(WORKER) $(DESTDIR)$(PREFIX)/sbin/registry-fcgi
 	install -D -m 755 $(CTL) $(DESTDIR)$(PREFIX)/bin/registryctl
 	install -D -m 644 $(MODULE) $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so
@@ -277,6 +283,7 @@ uninstall:
 	      $(DESTDIR)$(PREFIX)/bin/registryctl \
 	      $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so \
 	      $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service \
+	      $(foreach p,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $p))/$p) \
 	      $(DESTDIR)/etc/nginx/registry_params \
 	      $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf
 

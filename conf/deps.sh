@@ -10,7 +10,7 @@ debian_nginx="nginx-dev zlib1g-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
       python3 binutils procps redis-server redis-sentinel redis-tools slapd
-      libcryptx-perl e2fsprogs xfsprogs btrfs-progs"
+      libcryptx-perl e2fsprogs xfsprogs btrfs-progs man-db"
 
 want=
 for set in "$@"; do
