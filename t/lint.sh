@@ -33,6 +33,16 @@ grep -nE '#include .*(ngx_|fcgi)' ctl/*.[ch] \
 grep -nE '#include .*(fcgi)' ngx_module/*.[ch] \
     && complain "ngx_module/ includes FastCGI"
 
+# the map: what is there stands in it, and nothing else does
+for room in src fcgi ngx_module ctl; do
+    there=$(ls $room/*.[ch] | sed 's|.*/||; s/\.[ch]$//' | sort -u)
+    said=$(awk -v room="### $room/" '/^#/ { on = index($0, room) == 1 }
+        on && /^\* `/ { split($0, part, "`"); print part[2] }' docs/design.md)
+    odd=$(printf '%s\n' $there $said | sort | uniq -u)
+    [ -z "$odd" ] \
+        || complain "docs/design.md's map of $room/ and what is there differ:" $odd
+done
+
 # third-party types stay inside a .c
 grep -nE '#include .*(jansson|yaml|hiredis)' src/*.h fcgi/*.h ctl/*.h \
     && complain "a header exposes a library"
