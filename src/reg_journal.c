@@ -178,6 +178,32 @@ reg_journal_applied(reg_journal_t *j, int half)
 /* ---- appending ----------------------------------------------------------- */
 
 
+/* Nobody may write any more, in no process, and no half may be emptied: what is
+ * behind a hole in the log would not be read again, and the kernel tells of one
+ * only once. */
+static void
+reg_journal_give_up(reg_journal_t *j, int sys)
+{
+    reg_logfile_state_t  state;
+    reg_error_t          quiet = REG_ERROR_INIT;
+
+    (void) pthread_mutex_lock(&j->lock);
+    j->failed = j->failed != 0 ? j->failed : sys;
+    (void) pthread_cond_broadcast(&j->changed);
+    (void) pthread_mutex_unlock(&j->lock);
+
+    /* best effort: each process has an error of its own to see */
+    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, &quiet) == 0) {
+        if (reg_logfile_get(&j->file, &state, &quiet) == 0) {
+            state.failed = (uint64_t) sys;
+            (void) reg_logfile_set(&j->file, &state, &quiet);
+        }
+
+        reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+    }
+}
+
+
 /* Takes who fits into one batch off the queue; copies what they have. */
 static size_t
 reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
@@ -261,7 +287,12 @@ reg_journal_batch(reg_journal_t *j, size_t n, size_t len, int *half,
     rc = reg_journal_write(j, n, len, half, err);
     reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
 
-    return rc != 0 ? rc : reg_logfile_sync(&j->file, err);
+    if (rc == 0 && reg_logfile_sync(&j->file, err) == -1) {
+        reg_journal_give_up(j, err->sys);
+        return -1;
+    }
+
+    return rc;
 }
 
 
@@ -272,17 +303,17 @@ reg_journal_round(reg_journal_t *j)
     reg_journal_waiter_t  *w;
     reg_error_t            err = REG_ERROR_INIT;
     size_t                 len, n;
-    int                    rc, half = -1;
+    int                    rc = -1, sys = 0, half = -1;
 
     n = reg_journal_gather(j, &w, &len);
     j->writing = true;
 
-    for ( ;; ) {
+    while (j->failed == 0) {
         (void) pthread_mutex_unlock(&j->lock);
         rc = reg_journal_batch(j, n, len, &half, &err);
         (void) pthread_mutex_lock(&j->lock);
 
-        if (rc != 1 || j->failed != 0) {
+        if (rc != 1) {
             break;
         }
 
@@ -297,8 +328,8 @@ reg_journal_round(reg_journal_t *j)
         j->due = reg_journal_now() + REG_JOURNAL_DELAY * 1000000LL;
     }
 
-    if (rc != 0 && j->failed == 0) {
-        j->failed = err.sys != 0 ? err.sys : EIO;
+    if (rc != 0) {
+        sys = j->failed != 0 ? j->failed : err.sys != 0 ? err.sys : EIO;
     }
 
     if (rc != 0 && half != -1) {
@@ -309,7 +340,7 @@ reg_journal_round(reg_journal_t *j)
         reg_journal_waiter_t  *next = w->next;
 
         w->half = half;
-        w->sys = rc == 0 ? 0 : j->failed;
+        w->sys = sys;
         w->done = true;                 /* it is gone, once the lock is free */
         w = next;
     }
@@ -389,7 +420,8 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
 
 
 /* With the lock APPEND: which half is to be emptied, and for which generation;
- * what is written goes to the other one from here on.  0: nothing is. */
+ * what is written goes to the other one from here on.  0: nothing is; 2: one
+ * that somebody else began with. */
 static int
 reg_journal_turn(reg_journal_t *j, int *half, uint64_t *generation,
     reg_error_t *err)
@@ -409,7 +441,7 @@ reg_journal_turn(reg_journal_t *j, int *half, uint64_t *generation,
     *half = (int) (*generation & 1);
 
     if (!reg_logfile_is_empty(&j->file, *half, *generation)) {
-        return 1;
+        return 2;
     }
 
     if (state.end == REG_LOGFILE_START) {
@@ -444,31 +476,8 @@ reg_journal_drain(reg_journal_t *j, int half, reg_error_t *err)
 }
 
 
-/* Nobody may write any more, and no half may be emptied. */
-static void
-reg_journal_give_up(reg_journal_t *j, int sys)
-{
-    reg_logfile_state_t  state;
-    reg_error_t          quiet = REG_ERROR_INIT;
-
-    (void) pthread_mutex_lock(&j->lock);
-    j->failed = j->failed != 0 ? j->failed : sys;
-    (void) pthread_cond_broadcast(&j->changed);
-    (void) pthread_mutex_unlock(&j->lock);
-
-    /* best effort: each process has an error of its own to see */
-    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, &quiet) == 0) {
-        if (reg_logfile_get(&j->file, &state, &quiet) == 0) {
-            state.failed = (uint64_t) sys;
-            (void) reg_logfile_set(&j->file, &state, &quiet);
-        }
-
-        reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
-    }
-}
-
-
-/* With the lock CHECKPOINT: empties one half.  0: there was none to empty. */
+/* With the lock CHECKPOINT: empties one half.  1: that was not all that was
+ * there before the call. */
 static int
 reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
 {
@@ -483,8 +492,8 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
     rc = reg_journal_turn(j, &half, &generation, err);
     reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
 
-    if (rc != 1 || reg_journal_drain(j, half, err) == -1) {
-        return rc == 1 ? -1 : rc;
+    if (rc <= 0 || reg_journal_drain(j, half, err) == -1) {
+        return rc == 0 ? 0 : -1;
     }
 
     if (store->sys->syncfs(j->file.whole) == -1) {
@@ -492,7 +501,8 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
                              store->v2.text);
     }
 
-    return reg_logfile_clear(&j->file, half, generation, err) == -1 ? -1 : 1;
+    return reg_logfile_clear(&j->file, half, generation, err) == -1
+           ? -1 : rc == 2;
 }
 
 

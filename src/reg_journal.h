@@ -25,9 +25,11 @@
  *   - The process dies before or after an append: the record is there or not,
  *     and what it says is done again or not; nobody was told.  If others live,
  *     their next checkpoint covers what it had put in place.
- *   - The write fails: the pushes that waited for it fail.  The syncfs fails:
- *     the half stays.  Nothing can be known of the disk then, so from there on
- *     all pushes fail until the worker is started again, by all processes.
+ *   - The write fails, as on a full disk: the pushes that waited for it fail,
+ *     and the next batch goes to the same place.
+ *   - The fdatasync or the syncfs fails: the log stays as it is.  Nothing can
+ *     be known of the disk then, so from there on all pushes fail, those of all
+ *     processes, until the workers are started again.
  *   - A half is full, and the other one not yet empty: appends wait.
  *
  * Who removes a name says so (reg_record.h, "gone") after it is gone and

@@ -302,6 +302,210 @@ a_write_that_fails_is_said_to_all(void **state)
 }
 
 
+static int  syncs_that_fail;
+
+
+static int
+failing_fdatasync(int fd)
+{
+    if (syncs_that_fail > 0) {
+        syncs_that_fail--;
+        errno = EIO;
+        return -1;
+    }
+
+    return fdatasync(fd);
+}
+
+
+/* The kernel says once to each descriptor that a page was lost: what is behind
+ * it in the log would never be read again. */
+static void
+nobody_writes_behind_what_was_lost(void **state)
+{
+    reg_sys_t       sys = reg_sys_kernel;
+    reg_journal_t  *other;
+    size_t          n;
+
+    (void) state;
+
+    sys.fdatasync = failing_fdatasync;
+    tree_store.sys = &sys;
+    syncs_that_fail = 1;
+    assert_int_equal(push("v1", 1), -1);
+    tree_store.sys = &reg_sys_kernel;
+
+    no_error();
+    other = reg_journal_open(&tree_store, HALF, &n, &err);
+    assert_non_null(other);
+    tree_store.journal = other;
+    assert_int_equal(push("v2", 2), -1);
+    assert_int_equal(err.sys, EIO);
+
+    reg_journal_close(other);
+    reopen();
+    assert_int_equal(push("v2", 2), 0);
+}
+
+
+static pthread_t     second;
+static _Atomic int   second_tid;
+
+
+static void *
+push_second(void *data)
+{
+    char          text[64];
+    reg_digest_t  d = content(2, text);
+    reg_tag_t     tag = tree_tag("v2");
+    reg_error_t   quiet = REG_ERROR_INIT;
+
+    (void) data;
+
+    second_tid = gettid();
+
+    return tree_push(&name, &d, reg_str_from(text), &tag, 1, &quiet) == 0
+           ? NULL : &second;
+}
+
+
+static bool
+sleeps(int tid)
+{
+    char  path[64], line[256];
+    FILE  *f;
+    bool  yes = false;
+
+    (void) snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+    f = fopen(path, "r");
+
+    if (f != NULL) {
+        yes = fgets(line, sizeof(line), f) != NULL
+              && strstr(line, ") S ") != NULL;
+        (void) fclose(f);
+    }
+
+    return yes;
+}
+
+
+/* Fails only when the second one waits for its turn. */
+static int
+late_fdatasync(int fd)
+{
+    if (syncs_that_fail == 0) {
+        return fdatasync(fd);
+    }
+
+    syncs_that_fail = 0;
+
+    if (pthread_create(&second, NULL, push_second, NULL) == 0) {
+        while (second_tid == 0 || !sleeps(second_tid)) {
+            (void) sched_yield();
+        }
+    }
+
+    errno = EIO;
+    return -1;
+}
+
+
+static void
+who_waited_for_a_write_that_failed_fails(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+    void      *failed = NULL;
+
+    (void) state;
+
+    second_tid = 0;
+    sys.fdatasync = late_fdatasync;
+    tree_store.sys = &sys;
+    syncs_that_fail = 1;
+    assert_int_equal(push("v1", 1), -1);
+    assert_int_equal(pthread_join(second, &failed), 0);
+    tree_store.sys = &reg_sys_kernel;
+    assert_non_null(failed);
+}
+
+
+static ssize_t
+full_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    (void) fd;
+    (void) data;
+    (void) len;
+    (void) offset;
+
+    errno = ENOSPC;
+    return -1;
+}
+
+
+/* Nothing was lost: what was not written is not counted. */
+static void
+a_disk_that_was_full_may_be_used_again(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    (void) state;
+
+    sys.pwrite = full_pwrite;
+    tree_store.sys = &sys;
+    assert_int_equal(push("v1", 1), -1);
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+    tree_store.sys = &reg_sys_kernel;
+
+    assert_int_equal(push("v1", 2), 0);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 2));
+}
+
+
+static int  pushes_meanwhile;
+
+
+static int
+busy_syncfs(int fd)
+{
+    if (pushes_meanwhile < 50) {
+        pushes_meanwhile++;
+        (void) push("busy", pushes_meanwhile);
+    }
+
+    return syncfs(fd);
+}
+
+
+/* Who ends makes one checkpoint, whatever others push meanwhile. */
+static void
+others_keep_no_checkpoint_going(void **state)
+{
+    reg_sys_t       sys = reg_sys_kernel;
+    reg_journal_t  *other;
+    size_t          n;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    other = reg_journal_open(&tree_store, HALF, &n, &err);
+    assert_non_null(other);
+
+    sys.syncfs = busy_syncfs;
+    tree_store.sys = &sys;
+    pushes_meanwhile = 0;
+    assert_int_equal(reg_journal_checkpoint(other, &err), 0);
+    tree_store.sys = &reg_sys_kernel;
+    assert_int_equal(pushes_meanwhile, 1);
+
+    reg_journal_close(other);
+    reopen();
+    assert_int_equal(redone, 4);
+    assert_true(points("busy", 1) && points("v1", 1));
+}
+
+
 /* ---- other programs ------------------------------------------------------ */
 
 
@@ -772,6 +976,10 @@ main(void)
         TEST(a_checkpoint_empties_the_journal),
         TEST(both_halves_are_done_again_in_order),
         TEST(a_write_that_fails_is_said_to_all),
+        TEST(nobody_writes_behind_what_was_lost),
+        TEST(who_waited_for_a_write_that_failed_fails),
+        TEST(a_disk_that_was_full_may_be_used_again),
+        TEST(others_keep_no_checkpoint_going),
         TEST(a_tag_that_others_moved_later_is_theirs),
         TEST(the_log_of_a_copied_tree_is_not_ours),
         TEST(what_stands_in_the_way_is_moved),
