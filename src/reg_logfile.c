@@ -118,6 +118,20 @@ reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
 }
 
 
+/* Whether a start after a crash would find this file. */
+static bool
+reg_logfile_is_named(const reg_logfile_t *f, const char *name, int fd)
+{
+    reg_path_t   path;
+    struct stat  named, st;
+
+    reg_logfile_path(&path, f->store, name);
+
+    return stat(path.text, &named) == 0 && fstat(fd, &st) == 0
+           && named.st_ino == st.st_ino && named.st_dev == st.st_dev;
+}
+
+
 int
 reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
     reg_error_t *err)
@@ -126,6 +140,13 @@ reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
 
     if (n == -1) {
         return reg_logfile_failed(f, "read", err);
+    }
+
+    if (!reg_logfile_is_named(f, "log", f->log)
+        || !reg_logfile_is_named(f, "state", f->state))
+    {
+        errno = ESTALE;
+        return reg_logfile_failed(f, "find what was removed of", err);
     }
 
     if (n != sizeof(*state) || state->end < REG_LOGFILE_START
@@ -358,37 +379,61 @@ reg_logfile_settle(reg_logfile_t *f, reg_error_t *err)
 }
 
 
-int
-reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
+/* Empties both halves of what is there.  The older one first: alone it would
+ * undo what the other one says.  *generation: of the first half. */
+static int
+reg_logfile_empty(const reg_logfile_t *f, uint64_t *generation,
+    reg_error_t *err)
 {
-    size_t               found = reg_logfile_found(f);
-    struct stat          st;
-    reg_logfile_head_t   head;
-    reg_logfile_state_t  state = { 0, REG_LOGFILE_START, 0 };
+    reg_logfile_head_t  head;
+    uint64_t            ages[2] = { 0, 0 };
+    int                 older;
 
-    for (size_t n = 0; found != 0 && n < 2; n++) {
-        if (reg_logfile_head(f, n * found, &head)
-            && le64toh(head.generation) >= state.generation)
-        {
-            state.generation = le64toh(head.generation) + 1;
+    for (int n = 0; n < 2; n++) {
+        if (reg_logfile_head(f, (size_t) n * f->half, &head)) {
+            ages[n] = le64toh(head.generation);
         }
     }
 
-    state.generation += state.generation & 1;
+    older = ages[0] > ages[1];
+    *generation = ages[!older] + 1;
+    *generation += *generation & 1;
+
+    return reg_logfile_clear(f, older, *generation + (unsigned) older, err)
+           == -1
+           ? -1
+           : reg_logfile_clear(f, !older, *generation + (unsigned) !older,
+                               err);
+}
+
+
+int
+reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
+{
+    size_t               half = f->half, found = reg_logfile_found(f);
+    struct stat          st;
+    reg_logfile_state_t  state = { 0, REG_LOGFILE_START, 0 };
+
+    f->half = found;
+
+    if (found != 0 && reg_logfile_empty(f, &state.generation, err) == -1) {
+        return -1;
+    }
+
+    f->half = half;
 
     if (fstat(f->log, &st) == -1) {
         return reg_logfile_failed(f, "fstat", err);
     }
 
-    if ((found != f->half || st.st_size != (off_t) (2 * f->half))
-        && reg_logfile_fill(f, err) == -1)
+    if ((found != half || st.st_size != (off_t) (2 * half))
+        && (reg_logfile_fill(f, err) == -1
+            || reg_logfile_empty(f, &state.generation, err) == -1))
     {
         return -1;
     }
 
-    return reg_logfile_clear(f, 0, state.generation, err) == -1
-           || reg_logfile_clear(f, 1, state.generation + 1, err) == -1
-           || reg_logfile_set(f, &state, err) == -1
+    return reg_logfile_set(f, &state, err) == -1
            ? -1 : reg_logfile_settle(f, err);
 }
 

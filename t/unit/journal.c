@@ -463,6 +463,27 @@ a_disk_that_was_full_may_be_used_again(void **state)
 }
 
 
+/* A journal that has no name is not found after a crash. */
+static void
+a_journal_that_was_removed_is_none(void **state)
+{
+    char  command[REG_PATH_MAX + 64];
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    (void) snprintf(command, sizeof(command), "rm -rf '%s/_journal'",
+                    tree_store.v2.text);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(push("v1", 2), -1);
+    reopen();
+    assert_int_equal(push("v1", 2), 0);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 2));
+}
+
+
 static int  pushes_meanwhile;
 
 
@@ -909,6 +930,93 @@ a_killed_process_stops_nobody(void **state)
 /* ---- recovery that is broken off ----------------------------------------- */
 
 
+/* Another process turns to the other half, and dies before it syncs. */
+static void
+begin_a_checkpoint(void)
+{
+    int    status;
+    pid_t  pid = fork();
+
+    if (pid == 0) {
+        size_t          n;
+        reg_error_t     e = REG_ERROR_INIT;
+        reg_journal_t  *own = reg_journal_open(&tree_store, HALF, &n, &e);
+
+        if (own != NULL) {
+            fault_reset(2, 0, FAULT_DIES);
+            tree_store.sys = &fault_sys;
+            (void) reg_journal_checkpoint(own, &e);
+        }
+
+        _exit(1);
+    }
+
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FAULT_DIED);
+}
+
+
+/* Two halves, of which the first or the second is the older one. */
+static void
+leave_two_halves(bool second_is_older)
+{
+    assert_int_equal(renew(NULL), 0);
+
+    if (second_is_older) {
+        assert_int_equal(push("x", 1), 0);
+        assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    }
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v2", 1), 0);
+    begin_a_checkpoint();
+    assert_int_equal(push("v1", 2), 0);
+    assert_int_equal(untag("v2"), 0);
+    reg_journal_close(journal);
+    journal = NULL;
+}
+
+
+/* What is older must not be there alone. */
+static void
+halves_are_forgotten_in_order(void **state)
+{
+    (void) state;
+
+    for (int way = 0; way < 4; way++) {
+        for (int calls = 1; calls < 500; calls++) {
+            reg_error_t  why = REG_ERROR_INIT;
+            size_t       n;
+            int          status;
+            pid_t        pid;
+
+            leave_two_halves(way & 1);
+            pid = fork();
+
+            if (pid == 0) {
+                tree_store.sys = &fault_sys;
+                fault_reset(calls, 0, FAULT_DIES);
+                _exit(reg_journal_open(&tree_store, way & 2 ? 2 * HALF : HALF,
+                                       &n, &why) == NULL);
+            }
+
+            assert_true(pid > 0);
+            assert_int_equal(waitpid(pid, &status, 0), pid);
+            assert_true(WIFEXITED(status));
+            reopen();
+            assert_true(points("v1", 2));
+            assert_false(exists("v2"));
+
+            if (WEXITSTATUS(status) == 0) {
+                assert_in_range(calls, 20, 499);
+                break;
+            }
+        }
+    }
+}
+
+
 static void
 no_fault_breaks_a_recovery(void **state)
 {
@@ -979,6 +1087,7 @@ main(void)
         TEST(nobody_writes_behind_what_was_lost),
         TEST(who_waited_for_a_write_that_failed_fails),
         TEST(a_disk_that_was_full_may_be_used_again),
+        TEST(a_journal_that_was_removed_is_none),
         TEST(others_keep_no_checkpoint_going),
         TEST(a_tag_that_others_moved_later_is_theirs),
         TEST(the_log_of_a_copied_tree_is_not_ours),
@@ -989,6 +1098,7 @@ main(void)
         TEST(processes_share_a_journal),
         TEST(a_killed_process_stops_nobody),
         TEST(no_fault_breaks_a_recovery),
+        TEST(halves_are_forgotten_in_order),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, give_up);
