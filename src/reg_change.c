@@ -6,6 +6,9 @@
 /* what is older was synced by the kernel long ago */
 #define REG_CHANGE_YOUNG  3600
 
+/* in one transaction */
+#define REG_CHANGE_FILES  128
+
 #define REG_CHANGE_RANKS  (sizeof(((reg_change_t *) NULL)->below)             \
                            / sizeof(size_t))
 
@@ -80,25 +83,49 @@ reg_change_next(const reg_change_t *c, reg_str_t *records,
 }
 
 
+/* A transaction of the next records; each of its files is open until it ends.
+ * 1: there may be more. */
 static int
-reg_change_durably(const reg_change_t *c, reg_str_t records, reg_error_t *err)
+reg_change_transact(const reg_change_t *c, reg_str_t *records,
+    reg_error_t *err)
 {
     reg_durable_t  t;
     reg_record_t   record;
     reg_path_t     path;
-    int            rc;
+    int            rc = 1;
 
     reg_durable_init(&t, c->store);
 
-    while ((rc = reg_change_next(c, &records, &record, &path, err)) == 1
-           && reg_durable_put(&t, record.rank, &path, record.content, err)
-              == 0)
-    {
-        /* void */
+    for (int n = 0; rc == 1 && n < REG_CHANGE_FILES; n++) {
+        rc = reg_change_next(c, records, &record, &path, err);
+
+        if (rc == 1
+            && reg_durable_put(&t, record.rank, &path, record.content, err)
+               == -1)
+        {
+            rc = -1;
+        }
     }
 
-    rc = rc == 0 ? reg_durable_commit(&t, err) : -1;
+    if (rc != -1 && reg_durable_commit(&t, err) == -1) {
+        rc = -1;
+    }
+
     reg_durable_free(&t);
+
+    return rc;
+}
+
+
+/* Ranks ascend, so it makes no difference to their order where they are cut. */
+static int
+reg_change_durably(const reg_change_t *c, reg_str_t records, reg_error_t *err)
+{
+    int  rc;
+
+    do {
+        rc = reg_change_transact(c, &records, err);
+    } while (rc == 1);
 
     return rc;
 }

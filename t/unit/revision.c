@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -405,6 +406,55 @@ check_one(bool done)
 }
 
 
+/* What one manifest names must not take the descriptors of all. */
+static void
+a_manifest_of_many_parts_opens_few_files(void **state)
+{
+    static reg_manifest_ref_t  refs[2000];
+
+    struct rlimit  limit, few;
+    reg_digest_t   layer = tree_digest(REG_SHA256, REG_STR("layer"));
+    reg_path_t     path;
+    int            rc;
+
+    (void) state;
+
+    reg_layout_layer(&path, &tree_store.v2, &name, &layer);
+    assert_int_equal(tree_write(path.text, layer.text, strlen(layer.text)), 0);
+
+    for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
+        refs[i].kind = REG_REF_BLOB;
+        refs[i].digest = layer;
+    }
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = limit;
+    few.rlim_cur = 256;
+
+    for (fault_way_t way = FAULT_FSYNC; way <= FAULT_JOURNAL; way++) {
+        fault_way = way;
+        fault_reset(0, 0, FAULT_FAILS);
+        fault_install(way);
+
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        no_error();
+        rc = reg_revision_put(&tree_store, &name, &(reg_revision_new_t) {
+                                  .digest = &one, .body = REG_STR(BODY1),
+                                  .tags = tags, .ntags = 1, .refs = refs,
+                                  .nrefs = sizeof(refs) / sizeof(refs[0]),
+                              }, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(rc, 0);
+        assert_null(fault.broken);
+        assert_int_equal(renew(NULL), 0);
+        assert_int_equal(tree_write(path.text, layer.text,
+                                    strlen(layer.text)), 0);
+    }
+
+    fault_way = FAULT_FSYNC;
+}
+
+
 static void
 the_syncs_of_a_put_are_few(void **state)
 {
@@ -437,6 +487,7 @@ main(void)
         TEST(a_deleted_manifest_takes_its_tags_with_it),
         TEST(a_manifest_can_come_back),
         TEST(many_tags_fit_in_one_put),
+        TEST(a_manifest_of_many_parts_opens_few_files),
         TEST(no_fault_breaks_a_put),
         TEST(no_fault_breaks_a_tag_that_moves),
         TEST(no_fault_breaks_a_delete),
