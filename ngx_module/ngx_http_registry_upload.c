@@ -468,7 +468,9 @@ ngx_http_registry_upload_piece(ngx_http_request_t *r,
 }
 
 
-/* A leg.  While more is to come, it ends with a block of the file. */
+/* A leg.  While more is to come, it ends with a block of the file, but for a
+ * client that is slow: then the next one begins within a block, and ends at
+ * one. */
 
 static ngx_int_t
 ngx_http_registry_upload_write(ngx_http_request_t *r,
@@ -481,7 +483,9 @@ ngx_http_registry_upload_write(ngx_http_request_t *r,
     piece = ngx_http_registry_upload_piece(r, ctx, ring->written,
                                            ring->size / 2);
 
-    if (!ngx_http_registry_body_ended(r)) {
+    if (!ngx_http_registry_body_ended(r)
+        && !ngx_http_registry_upload_late(ctx))
+    {
         tail = (size_t) ((ring->written + piece.len) % REG_UPLOAD_BLOCK);
         piece.len -= ngx_min(tail, piece.len);
     }
