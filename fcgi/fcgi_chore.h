@@ -23,8 +23,6 @@
 #ifndef FCGI_CHORE_H
 #define FCGI_CHORE_H
 
-#include <time.h>
-
 #include "reg_error.h"
 
 #define FCGI_CHORE_WORK  10            /* milliseconds in one go */
@@ -46,9 +44,5 @@ bool fcgi_chore_pace(fcgi_chore_t *chore);
 
 /* Ends the thread, within a step of its work.  NULL is allowed. */
 void fcgi_chore_stop(fcgi_chore_t *chore);
-
-/* Seconds and nanoseconds of a clock. */
-int64_t fcgi_chore_now(clockid_t clock);
-int64_t fcgi_chore_ns(clockid_t clock);
 
 #endif

@@ -9,6 +9,7 @@
 #include "fcgi_listen.h"
 #include "fcgi_metrics.h"
 #include "fcgi_worker.h"
+#include "reg_clock.h"
 
 
 #define FCGI_MASTER_CHILDREN  512
@@ -45,10 +46,7 @@ typedef struct {
 static int64_t
 fcgi_master_now(void)
 {
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return reg_clock_ns(CLOCK_MONOTONIC) / REG_CLOCK_MS;
 }
 
 

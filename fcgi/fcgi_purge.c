@@ -4,6 +4,7 @@
 
 #include "fcgi_chore.h"
 #include "fcgi_metrics.h"
+#include "reg_clock.h"
 #include "reg_durable.h"
 #include "reg_purge.h"
 #include "reg_turn.h"
@@ -108,7 +109,7 @@ fcgi_purge_round(fcgi_chore_t *chore, void *ctx)
     p->chore = chore;
     now.interval = config->purge_interval;
     now.wall = time(NULL);
-    now.steady = fcgi_chore_now(CLOCK_BOOTTIME);
+    now.steady = reg_clock_ns(CLOCK_BOOTTIME) / REG_CLOCK_SECOND;
 
     reg_layout_purge(&file, &p->service->store->v2);
     wait = reg_turn_take(&p->turn, p->service->store, &file, &now, &err);

@@ -4,6 +4,7 @@
 
 #include "fcgi_chore.h"
 #include "fcgi_metrics.h"
+#include "reg_clock.h"
 
 
 /* seconds from the start to the first look, at most */
@@ -106,10 +107,10 @@ fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
     }
 
     reindex->chore = chore;
-    begin = fcgi_chore_ns(CLOCK_MONOTONIC);
+    begin = reg_clock_ns(CLOCK_MONOTONIC);
     rc = reg_catalog_check(catalog, &watch, &count, &err);
     fcgi_reindex_count(reindex->service->metrics, rc,
-                       (fcgi_chore_ns(CLOCK_MONOTONIC) - begin) / 1000);
+                       (reg_clock_ns(CLOCK_MONOTONIC) - begin) / 1000);
     fcgi_reindex_log(reindex, rc, &count, &err);
     left = rc == -1 ? reindex->service->config->catalog_refresh
                     : fcgi_reindex_left(reindex);

@@ -20,6 +20,7 @@
 #include "fcgi_request.h"
 #include "fcgi_route.h"
 #include "fcgi_wire.h"
+#include "reg_clock.h"
 
 
 #define FCGI_SERVER_FDS        8192      /* descriptors of connections */
@@ -169,31 +170,18 @@ fcgi_server_idle(fcgi_server_t *server, int fd)
 /* ---- requests ------------------------------------------------------------ */
 
 
-static int64_t
-fcgi_server_usec(const struct timespec *from)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
-
-    return (int64_t) (now.tv_sec - from->tv_sec) * 1000000
-           + (now.tv_nsec - from->tv_nsec) / 1000;
-}
-
-
 /* Answers the request that libfcgi has read. */
 static void
 fcgi_server_answer(fcgi_thread_t *t)
 {
     fcgi_request_t      *r = &t->request;
     fcgi_reply_t        *reply = &t->reply;
-    struct timespec      start;
+    const int64_t        start = reg_clock_ns(CLOCK_MONOTONIC);
     fcgi_reply_part_t    part;
     fcgi_log_request_t   line;
     reg_metrics_t       *metrics = t->server->service->metrics;
 
     reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, 1);
-    (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
 
     fcgi_request_read(r, t->fcgx.envp, &t->wire);
     fcgi_route(t->server->service, r, reply);
@@ -214,7 +202,7 @@ fcgi_server_answer(fcgi_thread_t *t)
         .agent = r->agent, .status = reply->status,
         .bytes = part == FCGI_REPLY_HEAD ? 0
                                          : (int64_t) fcgi_reply_length(reply),
-        .usec = fcgi_server_usec(&start),
+        .usec = (reg_clock_ns(CLOCK_MONOTONIC) - start) / 1000,
         .error = reply->error.code != REG_OK ? &reply->error : NULL,
     };
 
@@ -536,11 +524,9 @@ static bool
 fcgi_server_drain(fcgi_server_t *server)
 {
     const struct timespec  moment = { 0, 5000000 };
-    struct timespec        start;
-    int64_t                limit;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &start);   /* cannot fail */
-    limit = server->service->config->drain_timeout * 1000000;
+    const int64_t          until =
+        reg_clock_ns(CLOCK_MONOTONIC)
+        + server->service->config->drain_timeout * REG_CLOCK_SECOND;
 
     atomic_store(&server->draining, true);
     fcgi_server_admit(server);
@@ -561,7 +547,7 @@ fcgi_server_drain(fcgi_server_t *server)
             return true;
         }
 
-        if (fcgi_server_usec(&start) >= limit) {
+        if (reg_clock_ns(CLOCK_MONOTONIC) >= until) {
             fcgi_log(server->service->log, REG_LOG_WARN,
                      "drain_timeout is over: %d requests are cut off",
                      atomic_load(&server->open));

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "reg_clock.h"
 #include "reg_epoch.h"
 #include "reg_hash.h"
 #include "reg_keys.h"
@@ -312,17 +313,6 @@ reg_access_age(reg_access_t *a)
 }
 
 
-static int64_t
-reg_access_clock(void)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
-
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-
 /* 1, 0 or -1. */
 static int
 reg_access_directory(const reg_access_t *a, reg_str_t user,
@@ -376,7 +366,8 @@ reg_access_password(reg_access_t *a, reg_str_t user, reg_str_t password,
     reg_error_t *err)
 {
     int                  rc = 0;
-    int64_t              wait = 0, now = reg_access_clock();
+    int64_t              wait = 0;
+    int64_t              now = reg_clock_ns(CLOCK_MONOTONIC) / REG_CLOCK_MS;
     reg_throttle_key_t   key = { user, from->client };
 
     if (a->throttle != NULL) {

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
 #include "reg_durable.h"
 #include "reg_hash.h"
 
@@ -172,15 +173,12 @@ int
 reg_logfile_write(const reg_logfile_t *f, const reg_logfile_state_t *state,
     char *batch, size_t records, reg_error_t *err)
 {
-    struct timespec    now;
     size_t             size = reg_record_size(records);
     size_t             used = REG_RECORD_SEAL + records;
     reg_record_seal_t  seal = { .generation = state->generation };
 
-    (void) clock_gettime(CLOCK_REALTIME, &now);      /* cannot fail */
-
     memcpy(seal.key, f->key, sizeof(seal.key));
-    seal.time = (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+    seal.time = reg_clock_ns(CLOCK_REALTIME);
     seal.offset = (state->generation & 1) * f->half + state->end;
 
     reg_record_seal(&seal, (reg_str_t) { records, batch + REG_RECORD_SEAL },

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
 #include "reg_repo.h"
 #include "reg_stamp.h"
 
@@ -284,7 +285,7 @@ reg_newcomers_stays(reg_newcomers_look_t *look, const reg_newcomer_t *one)
 {
     return !reg_newcomers_known(look, &one->name)
            && reg_stamp_now() - one->since
-              < REG_NEWCOMERS_HOUR * (int64_t) 1000000000
+              < REG_NEWCOMERS_HOUR * REG_CLOCK_SECOND
            && reg_newcomers_read(look, reg_name_str(&one->name));
 }
 
@@ -317,20 +318,10 @@ reg_newcomers_find(reg_newcomers_look_t *look,
 /* ---- when ---------------------------------------------------------------- */
 
 
-static int64_t
-reg_newcomers_now(void)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);     /* cannot fail */
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-
 static void
 reg_newcomers_rest(reg_newcomers_t *all, int64_t began)
 {
-    int64_t  now = reg_newcomers_now();
+    int64_t  now = reg_clock_ns(CLOCK_MONOTONIC);
     int64_t  rest = REG_NEWCOMERS_LAZY * (now - began);
 
     rest = rest < REG_NEWCOMERS_REST ? rest : REG_NEWCOMERS_REST;
@@ -344,7 +335,7 @@ reg_newcomers_look(reg_newcomers_t *all, const reg_names_t *known,
 {
     reg_path_t            top;
     reg_newcomers_look_t  look = { all, known, -1, 0, false };
-    int64_t               began = reg_newcomers_now();
+    int64_t               began = reg_clock_ns(CLOCK_MONOTONIC);
 
     if (began < atomic_load(&all->next)
         || pthread_mutex_trylock(&all->lock) != 0)

@@ -6,10 +6,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <hiredis/hiredis.h>
+
+#include "reg_clock.h"
 
 
 /* of what has not become a reply yet: a server that lies costs this */
@@ -30,10 +31,7 @@ struct reg_redis_s {
 static int64_t
 reg_redis_now(void)
 {
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);      /* cannot fail */
-    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return reg_clock_ns(CLOCK_MONOTONIC) / REG_CLOCK_MS;
 }
 
 

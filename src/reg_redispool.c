@@ -1,28 +1,24 @@
 #include "reg_redispool.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
+
+#include "reg_thread.h"
 
 
 #define REG_REDISPOOL_MAX       256     /* connections */
 #define REG_REDISPOOL_SENTINEL  1000    /* ms from question to question */
 #define REG_REDISPOOL_BACKOFF   5       /* doublings at most */
-#define REG_REDISPOOL_MS        1000000LL
 
 
 struct reg_redispool_s {
     const reg_config_t           *config;
     const reg_redispool_watch_t  *watch;
-    pthread_t                     thread;
+    reg_thread_t                  thread;
 
-    pthread_mutex_t               lock;
-    pthread_cond_t                wake;          /* the thread */
+    pthread_mutex_t               lock;          /* over what follows */
     pthread_cond_t                given;         /* who waits for one */
-    bool                          stopping;
     bool                          up;
     uint32_t                      era;           /* connections of another are
                                                     closed */
@@ -50,10 +46,7 @@ struct reg_redispool_s {
 int64_t
 reg_redispool_now(void)
 {
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_BOOTTIME, &ts);       /* cannot fail */
-    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    return reg_clock_ns(CLOCK_BOOTTIME);
 }
 
 
@@ -154,36 +147,17 @@ reg_redispool_pop(reg_redispool_t *pool)
 }
 
 
-/* CLOCK_MONOTONIC, which the conditions wait by, ms from now. */
-static struct timespec
-reg_redispool_later(int64_t ms)
-{
-    struct timespec  at;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &at);      /* cannot fail */
-    at.tv_sec += (time_t) (ms / 1000);
-    at.tv_nsec += (long) (ms % 1000 * REG_REDISPOOL_MS);
-
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-
-    return at;
-}
-
-
 bool
 reg_redispool_take(reg_redispool_t *pool, reg_redispool_link_t *link, int ms)
 {
-    struct timespec  until = reg_redispool_later(ms);
+    int64_t  until = reg_clock_ns(CLOCK_MONOTONIC) + ms * REG_CLOCK_MS;
 
     link->c = NULL;
     reg_redispool_lock(pool);
 
     while (pool->up && (link->c = reg_redispool_pop(pool)) == NULL
            && ms > 0
-           && pthread_cond_timedwait(&pool->given, &pool->lock, &until) == 0)
+           && reg_clock_wait(&pool->given, &pool->lock, until))
     {
         /* somebody gave one back, or it went down */
     }
@@ -550,7 +524,7 @@ reg_redispool_same(reg_redispool_t *pool, reg_error_t *err)
     reg_error_t  odd = REG_ERROR_INIT;
 
     if (reg_redispool_sentinels(pool->config).len == 0
-        || now - pool->asked < REG_REDISPOOL_SENTINEL * REG_REDISPOOL_MS)
+        || now - pool->asked < REG_REDISPOOL_SENTINEL * REG_CLOCK_MS)
     {
         return 0;
     }
@@ -619,22 +593,7 @@ reg_redispool_beat(reg_redispool_t *pool, reg_error_t *err)
 static bool
 reg_redispool_sleep(reg_redispool_t *pool, int64_t ms)
 {
-    bool             stopping;
-    struct timespec  until = reg_redispool_later(ms);
-
-    reg_redispool_lock(pool);
-
-    while (!pool->stopping
-           && pthread_cond_timedwait(&pool->wake, &pool->lock, &until)
-              != ETIMEDOUT)
-    {
-        /* woken for nothing */
-    }
-
-    stopping = pool->stopping;
-    reg_redispool_unlock(pool);
-
-    return stopping;
+    return reg_thread_sleep(&pool->thread, ms * REG_CLOCK_MS);
 }
 
 
@@ -688,7 +647,7 @@ reg_redispool_serve(reg_redispool_t *pool)
 static void
 reg_redispool_tell(reg_redispool_t *pool)
 {
-    bool  told = pool->told_down, same, stopping;
+    bool  told = pool->told_down, same;
     char  message[280];
 
     reg_redispool_lock(pool);
@@ -696,12 +655,11 @@ reg_redispool_tell(reg_redispool_t *pool)
     memcpy(pool->told, pool->why, sizeof(pool->told));
     (void) snprintf(message, sizeof(message), "%snot used: %s; tags are read"
                     " from disk", told ? "still " : "", pool->why);
-    stopping = pool->stopping;
     reg_redispool_unlock(pool);
 
     pool->told_down = true;
 
-    if (!same && !stopping) {
+    if (!same && !reg_thread_stops(&pool->thread)) {
         reg_redispool_log(pool, told ? REG_LOG_INFO : REG_LOG_WARN, message);
     }
 }
@@ -733,16 +691,22 @@ reg_redispool_thread(void *data)
 }
 
 
+static void
+reg_redispool_destroy(reg_redispool_t *pool)
+{
+    (void) pthread_cond_destroy(&pool->given);
+    (void) pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+
 reg_redispool_t *
 reg_redispool_create(const reg_config_t *config,
     const reg_redispool_watch_t *watch, reg_error_t *err)
 {
-    int                 sys;
-    pthread_condattr_t  attr;
-    reg_redispool_t    *pool = calloc(1, sizeof(*pool));
+    reg_redispool_t  *pool = calloc(1, sizeof(*pool));
 
-    if (pool == NULL || pthread_condattr_init(&attr) != 0) {
-        free(pool);
+    if (pool == NULL) {
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
         return NULL;
     }
@@ -751,16 +715,12 @@ reg_redispool_create(const reg_config_t *config,
     pool->watch = watch;
 
     (void) pthread_mutex_init(&pool->lock, NULL);  /* cannot fail */
-    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);   /* it exists */
-    (void) pthread_cond_init(&pool->wake, &attr);  /* cannot fail */
-    (void) pthread_cond_init(&pool->given, &attr); /* cannot fail */
-    (void) pthread_condattr_destroy(&attr);
+    reg_clock_cond(&pool->given);
 
-    sys = pthread_create(&pool->thread, NULL, reg_redispool_thread, pool);
-
-    if (sys != 0) {
-        (void) reg_error_sys(err, sys, REG_UNKNOWN, "pthread_create", "redis");
-        free(pool);
+    if (reg_thread_start(&pool->thread, reg_redispool_thread, pool, "redis",
+                         err) == -1)
+    {
+        reg_redispool_destroy(pool);
         return NULL;
     }
 
@@ -775,16 +735,7 @@ reg_redispool_free(reg_redispool_t *pool)
         return;
     }
 
-    reg_redispool_lock(pool);
-    pool->stopping = true;
-    (void) pthread_cond_signal(&pool->wake);
-    reg_redispool_unlock(pool);
-
-    (void) pthread_join(pool->thread, NULL);       /* it is joinable */
-
+    reg_thread_stop(&pool->thread);
     reg_redispool_drain(pool);
-    (void) pthread_cond_destroy(&pool->given);
-    (void) pthread_cond_destroy(&pool->wake);
-    (void) pthread_mutex_destroy(&pool->lock);
-    free(pool);
+    reg_redispool_destroy(pool);
 }

@@ -1,15 +1,12 @@
 #include "reg_stamp.h"
 
-#include <time.h>
+#include "reg_clock.h"
 
 
 int64_t
 reg_stamp_now(void)
 {
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &now);     /* cannot fail */
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+    return reg_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 

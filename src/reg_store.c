@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
 #include "reg_durable.h"
 #include "reg_sync.h"
 
@@ -32,16 +33,11 @@ const reg_sys_t  reg_sys_kernel = {
 int
 reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
 {
-    pthread_condattr_t  monotonic;
-
     memset(store, 0, sizeof(*store));
     store->sys = &reg_sys_kernel;
     store->sync_fd = -1;
     (void) pthread_mutex_init(&store->sync_lock, NULL);    /* cannot fail */
-    (void) pthread_condattr_init(&monotonic);              /* nor these */
-    (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void) pthread_cond_init(&store->sync_done, &monotonic);
-    (void) pthread_condattr_destroy(&monotonic);
+    reg_clock_cond(&store->sync_done);
 
     while (root.len > 1 && root.data[root.len - 1] == '/') {
         root.len--;

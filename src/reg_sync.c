@@ -7,6 +7,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
+
 
 /* more than this, dirty in the whole system, and a push would wait for others'
  * bytes */
@@ -21,17 +23,6 @@
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC      0x58465342
 #endif
-
-
-static int64_t
-reg_sync_now(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);      /* cannot fail */
-
-    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 
 /* The value of "Key:   123 kB", 0 if it is not there. */
@@ -66,7 +57,7 @@ reg_sync_cheap(reg_store_t *store)
 {
     char       text[2048];
     ssize_t    n;
-    int64_t    now = reg_sync_now();
+    int64_t    now = reg_clock_ns(CLOCK_MONOTONIC);
     reg_str_t  s;
     int        fd;
 
@@ -191,7 +182,7 @@ static void
 reg_sync_round(reg_store_t *store)
 {
     uint64_t  round = ++store->sync_started;
-    int64_t   begin = reg_sync_now();
+    int64_t   begin = reg_clock_ns(CLOCK_MONOTONIC);
     int       sys;
 
     store->sync_running = true;
@@ -203,7 +194,7 @@ reg_sync_round(reg_store_t *store)
     (void) pthread_mutex_lock(&store->sync_lock);
     store->sync_running = false;
     store->sync_finished = round;
-    store->sync_ended = reg_sync_now();
+    store->sync_ended = reg_clock_ns(CLOCK_MONOTONIC);
     store->sync_took = store->sync_ended - begin;
     store->sync_errors[round % REG_STORE_ROUNDS] = sys;
 
@@ -228,7 +219,7 @@ static bool
 reg_sync_more_come(const reg_store_t *store, int64_t came)
 {
     return store->sync_waiting < store->sync_members
-           && reg_sync_now() < reg_sync_until(store, came);
+           && reg_clock_ns(CLOCK_MONOTONIC) < reg_sync_until(store, came);
 }
 
 
@@ -236,14 +227,11 @@ reg_sync_more_come(const reg_store_t *store, int64_t came)
 static void
 reg_sync_sleep(reg_store_t *store, int64_t came)
 {
-    int64_t          until = reg_sync_until(store, came);
-    struct timespec  ts = { until / 1000000000, until % 1000000000 };
-
     if (store->sync_running) {
         (void) pthread_cond_wait(&store->sync_done, &store->sync_lock);
     } else {
-        (void) pthread_cond_timedwait(&store->sync_done, &store->sync_lock,
-                                      &ts);
+        (void) reg_clock_wait(&store->sync_done, &store->sync_lock,
+                              reg_sync_until(store, came));
     }
 }
 
@@ -296,7 +284,7 @@ reg_sync_group(reg_store_t *store)
     /* the first round that begins after this moment */
     mine = store->sync_started + 1;
     store->sync_waiting++;
-    came = reg_sync_now();
+    came = reg_clock_ns(CLOCK_MONOTONIC);
 
     while (store->sync_finished < mine) {
         if (store->sync_running || reg_sync_more_come(store, came)) {

@@ -1,19 +1,17 @@
 #include "reg_tagfill.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "reg_lists.h"
 #include "reg_tagset.h"
+#include "reg_thread.h"
 
 
 #define REG_TAGFILL_LEASE   "3000"      /* ms from chunk to chunk */
 #define REG_TAGFILL_CHUNK   250         /* names in one call */
 #define REG_TAGFILL_WANTED  32          /* repositories that wait for it */
 #define REG_TAGFILL_REST    10          /* times what it took … */
-#define REG_TAGFILL_LONG    60000       /* … but no more ms */
+#define REG_TAGFILL_LONG    (60 * REG_CLOCK_SECOND)     /* … but no more */
 
 
 struct reg_tagfill_s {
@@ -22,10 +20,7 @@ struct reg_tagfill_s {
     reg_tagredis_script_t   add;
     reg_tagredis_script_t   whole;
 
-    pthread_t               thread;
-    pthread_mutex_t         lock;               /* over what follows */
-    pthread_cond_t          wake;
-    bool                    stopping;
+    reg_thread_t            thread;             /* its lock is over the rest */
     size_t                  nwanted;
     reg_name_t              wanted[REG_TAGFILL_WANTED];
 };
@@ -126,19 +121,6 @@ reg_tagfill_do(reg_tagfill_job_t *job, const reg_tagredis_script_t *script,
 }
 
 
-static bool
-reg_tagfill_stops(reg_tagfill_t *fill)
-{
-    bool  stopping;
-
-    (void) pthread_mutex_lock(&fill->lock);       /* fails for misuse only */
-    stopping = fill->stopping;
-    (void) pthread_mutex_unlock(&fill->lock);
-
-    return stopping;
-}
-
-
 /* Adds some of the names, from *at on. */
 static bool
 reg_tagfill_add(reg_tagfill_job_t *job, const reg_names_t *names, size_t *at,
@@ -172,7 +154,7 @@ reg_tagfill_end(reg_tagfill_job_t *job, reg_str_t mark)
 {
     char     ms[24];
     int64_t  left = job->fill->redis->config->tags_ttl
-                    - (reg_redispool_now() - job->begin) / 1000000;
+                    - (reg_redispool_now() - job->begin) / REG_CLOCK_MS;
 
     (void) snprintf(ms, sizeof(ms), "%lld", (long long) left);
 
@@ -195,7 +177,7 @@ reg_tagfill_put(reg_tagfill_job_t *job, const reg_names_t *names)
     }
 
     while (ours && at < names->n) {
-        ours = !reg_tagfill_stops(job->fill)
+        ours = !reg_thread_stops(&job->fill->thread)
                && reg_tagfill_add(job, names, &at, &lines);
     }
 
@@ -247,7 +229,7 @@ reg_tagfill_want(reg_tagfill_t *fill, const reg_name_t *name)
 {
     size_t  i = 0;
 
-    (void) pthread_mutex_lock(&fill->lock);       /* fails for misuse only */
+    (void) pthread_mutex_lock(&fill->thread.lock);    /* fails for misuse */
 
     while (i < fill->nwanted
            && !reg_str_eq(reg_name_str(&fill->wanted[i]), reg_name_str(name)))
@@ -257,40 +239,27 @@ reg_tagfill_want(reg_tagfill_t *fill, const reg_name_t *name)
 
     if (i == fill->nwanted && i < REG_TAGFILL_WANTED) {
         fill->wanted[fill->nwanted++] = *name;
-        (void) pthread_cond_signal(&fill->wake);
+        (void) pthread_cond_signal(&fill->thread.wake);
     }
 
-    (void) pthread_mutex_unlock(&fill->lock);
+    (void) pthread_mutex_unlock(&fill->thread.lock);
 }
 
 
-/* Waits until a list is wanted, and a while after the last one.  False at the
- * end. */
+/* Waits until a list is wanted.  False at the end. */
 static bool
-reg_tagfill_wait(reg_tagfill_t *fill, int64_t ms, reg_name_t *name)
+reg_tagfill_next(reg_tagfill_t *fill, reg_name_t *name)
 {
-    bool             going;
-    struct timespec  until;
+    bool           going;
+    reg_thread_t  *thread = &fill->thread;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &until);   /* cannot fail */
-    until.tv_nsec += (long) (ms % 1000 * 1000000);
-    until.tv_sec += (time_t) (ms / 1000 + until.tv_nsec / 1000000000);
-    until.tv_nsec %= 1000000000;
+    (void) pthread_mutex_lock(&thread->lock);     /* fails for misuse only */
 
-    (void) pthread_mutex_lock(&fill->lock);       /* fails for misuse only */
-
-    while (!fill->stopping
-           && pthread_cond_timedwait(&fill->wake, &fill->lock, &until)
-              != ETIMEDOUT)
-    {
-        /* not yet */
+    while (!thread->stopping && fill->nwanted == 0) {
+        (void) pthread_cond_wait(&thread->wake, &thread->lock);
     }
 
-    while (!fill->stopping && fill->nwanted == 0) {
-        (void) pthread_cond_wait(&fill->wake, &fill->lock);
-    }
-
-    going = !fill->stopping;
+    going = !thread->stopping;
 
     if (going) {
         *name = fill->wanted[0];
@@ -299,7 +268,7 @@ reg_tagfill_wait(reg_tagfill_t *fill, int64_t ms, reg_name_t *name)
                 fill->nwanted * sizeof(*fill->wanted));
     }
 
-    (void) pthread_mutex_unlock(&fill->lock);
+    (void) pthread_mutex_unlock(&thread->lock);
 
     return going;
 }
@@ -312,11 +281,13 @@ reg_tagfill_thread(void *data)
     reg_name_t      name;
     reg_tagfill_t  *fill = data;
 
-    while (reg_tagfill_wait(fill, rest, &name)) {
-        int64_t  begin = reg_redispool_now();
+    while (!reg_thread_sleep(&fill->thread, rest)
+           && reg_tagfill_next(fill, &name))
+    {
+        int64_t  begin = reg_clock_ns(CLOCK_MONOTONIC);
 
         reg_tagfill_run(fill, &name);
-        rest = REG_TAGFILL_REST * (reg_redispool_now() - begin) / 1000000;
+        rest = REG_TAGFILL_REST * (reg_clock_ns(CLOCK_MONOTONIC) - begin);
         rest = rest < REG_TAGFILL_LONG ? rest : REG_TAGFILL_LONG;
     }
 
@@ -324,28 +295,9 @@ reg_tagfill_thread(void *data)
 }
 
 
-static void
-reg_tagfill_init(reg_tagfill_t *fill, reg_tagredis_t *redis)
-{
-    pthread_condattr_t  attr;
-
-    fill->redis = redis;
-    reg_tagredis_script(&fill->lease, reg_tagfill_lease_text);
-    reg_tagredis_script(&fill->add, reg_tagfill_add_text);
-    reg_tagredis_script(&fill->whole, reg_tagfill_whole_text);
-
-    (void) pthread_mutex_init(&fill->lock, NULL);    /* cannot fail; nor do */
-    (void) pthread_condattr_init(&attr);             /* these in glibc */
-    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void) pthread_cond_init(&fill->wake, &attr);
-    (void) pthread_condattr_destroy(&attr);
-}
-
-
 reg_tagfill_t *
 reg_tagfill_create(reg_tagredis_t *redis, reg_error_t *err)
 {
-    int             sys;
     reg_tagfill_t  *fill = calloc(1, sizeof(*fill));
 
     if (fill == NULL) {
@@ -353,11 +305,14 @@ reg_tagfill_create(reg_tagredis_t *redis, reg_error_t *err)
         return NULL;
     }
 
-    reg_tagfill_init(fill, redis);
-    sys = pthread_create(&fill->thread, NULL, reg_tagfill_thread, fill);
+    fill->redis = redis;
+    reg_tagredis_script(&fill->lease, reg_tagfill_lease_text);
+    reg_tagredis_script(&fill->add, reg_tagfill_add_text);
+    reg_tagredis_script(&fill->whole, reg_tagfill_whole_text);
 
-    if (sys != 0) {
-        (void) reg_error_sys(err, sys, REG_UNKNOWN, "pthread_create", "redis");
+    if (reg_thread_start(&fill->thread, reg_tagfill_thread, fill, "redis", err)
+        == -1)
+    {
         free(fill);
         return NULL;
     }
@@ -369,17 +324,8 @@ reg_tagfill_create(reg_tagredis_t *redis, reg_error_t *err)
 void
 reg_tagfill_free(reg_tagfill_t *fill)
 {
-    if (fill == NULL) {
-        return;
+    if (fill != NULL) {
+        reg_thread_stop(&fill->thread);
+        free(fill);
     }
-
-    (void) pthread_mutex_lock(&fill->lock);       /* fails for misuse only */
-    fill->stopping = true;
-    (void) pthread_cond_signal(&fill->wake);
-    (void) pthread_mutex_unlock(&fill->lock);
-
-    (void) pthread_join(fill->thread, NULL);         /* it is joinable */
-    (void) pthread_cond_destroy(&fill->wake);
-    (void) pthread_mutex_destroy(&fill->lock);
-    free(fill);
 }

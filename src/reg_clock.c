@@ -1,0 +1,36 @@
+#include "reg_clock.h"
+
+#include <errno.h>
+
+
+int64_t
+reg_clock_ns(clockid_t clock)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(clock, &now);               /* cannot fail */
+
+    return (int64_t) now.tv_sec * REG_CLOCK_SECOND + now.tv_nsec;
+}
+
+
+void
+reg_clock_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t  monotonic;
+
+    (void) pthread_condattr_init(&monotonic);        /* none of these can */
+    (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);  /* fail */
+    (void) pthread_cond_init(cond, &monotonic);      /* in glibc */
+    (void) pthread_condattr_destroy(&monotonic);
+}
+
+
+bool
+reg_clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until)
+{
+    const struct timespec  at = { until / REG_CLOCK_SECOND,
+                                  until % REG_CLOCK_SECOND };
+
+    return pthread_cond_timedwait(cond, lock, &at) != ETIMEDOUT;
+}
