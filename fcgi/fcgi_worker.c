@@ -63,52 +63,66 @@ fcgi_worker_epoch(reg_store_t *store, fcgi_log_t *log)
 }
 
 
-/* What was there before a crash is put in place also where no journal is
- * wanted. */
-static int
-fcgi_worker_journal(const reg_config_t *config, reg_store_t *store,
-    fcgi_log_t *log, reg_error_t *err)
+static void
+fcgi_worker_journal_say(const reg_config_t *config,
+    const reg_journal_t *journal, size_t redone, const reg_error_t *why,
+    fcgi_log_t *log)
 {
-    reg_error_t       why = REG_ERROR_INIT;
-    reg_journal_t    *journal;
-    size_t            redone;
-
-    journal = reg_journal_open(store, REG_JOURNAL_HALF, &redone, &why);
-
     if (redone > 0) {
         fcgi_log(log, REG_LOG_WARN, "journal: after a crash %zu files of the"
                  " last pushes before it were put in place again", redone);
     }
 
-    if (journal == NULL && why.code == REG_INSUFFICIENT_STORAGE) {
+    if (why->code == REG_INSUFFICIENT_STORAGE) {
         fcgi_log(log, REG_LOG_WARN, "journal: no room for one, pushes go"
-                 " without: %s: %s", why.where, strerror(why.sys));
+                 " without: %s: %s", why->where, strerror(why->sys));
 
-    } else if (journal == NULL && why.code != REG_OK) {
+    } else if (journal != NULL
+               && reg_journal_is_used(journal) != config->journal)
+    {
+        fcgi_log(log, REG_LOG_WARN, "journal: others work on this tree with"
+                 " nginx_registry.journal: %s, and so does this worker, until"
+                 " all have stopped", config->journal ? "false" : "true");
+    }
+}
+
+
+/* What was there before a crash is put in place also where no journal is
+ * wanted. */
+static int
+fcgi_worker_journal(const reg_config_t *config, reg_store_t *store,
+    fcgi_log_t *log, reg_journal_t **journal, reg_error_t *err)
+{
+    reg_error_t  why = REG_ERROR_INIT;
+    size_t       redone;
+
+    *journal = reg_journal_open(store, config->journal ? REG_JOURNAL_HALF : 0,
+                                &redone, &why);
+    fcgi_worker_journal_say(config, *journal, redone, &why, log);
+
+    if (why.code != REG_OK && why.code != REG_INSUFFICIENT_STORAGE) {
         *err = why;
         return -1;
     }
 
-    if (journal != NULL
-        && (!config->journal || reg_journal_start(journal, err) == -1))
-    {
-        reg_journal_close(journal);
-        journal = NULL;
+    if (*journal == NULL || !reg_journal_is_used(*journal)) {
+        return 0;
     }
 
-    store->journal = journal;
+    store->journal = *journal;
 
-    return err->code == REG_OK ? 0 : -1;
+    return reg_journal_start(*journal, err);
 }
 
 
 static void
-fcgi_worker_journal_end(reg_store_t *store)
+fcgi_worker_journal_end(reg_store_t *store, reg_journal_t *journal)
 {
     if (store->journal != NULL) {
         reg_journal_stop(store->journal);
-        reg_journal_close(store->journal);
     }
+
+    reg_journal_close(journal);
 }
 
 
@@ -193,6 +207,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     pthread_mutex_t  gate = PTHREAD_MUTEX_INITIALIZER;
     fcgi_cache_t    *cache;
     reg_lists_t     *lists;
+    reg_journal_t   *journal = NULL;
     reg_catalog_t   *catalog = NULL;
     reg_access_t    *access = NULL;
     reg_tagcache_t  *tags = NULL;
@@ -214,7 +229,8 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
 
     } else if (fcgi_worker_open(config, &store, root, &err) == 0
-               && fcgi_worker_journal(config, &store, log, &err) == 0
+               && fcgi_worker_journal(config, &store, log, &journal, &err)
+                  == 0
                && (catalog = fcgi_reindex_catalog(config, &store, &err))
                   != NULL
                && reg_access_open(&access, config, &store, throttle, &err)
@@ -241,7 +257,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
     }
 
     if (rc == 0) {
-        fcgi_worker_journal_end(&store);
+        fcgi_worker_journal_end(&store, journal);
         fcgi_worker_sum(tags, log);
         reg_tagcache_close(tags);
         fcgi_audit_close(&audit);

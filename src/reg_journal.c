@@ -670,14 +670,24 @@ reg_journal_init(reg_journal_t *j)
 static int
 reg_journal_begin(reg_journal_t *j, size_t *redone, reg_error_t *err)
 {
-    if (reg_redo(&j->file, redone, err) == -1) {
-        err->code = REG_UNKNOWN;
-        (void) snprintf(err->message, sizeof(err->message),
-                        "the journal cannot be done again");
-        return -1;
+    if (reg_redo(&j->file, redone, err) == 0
+        && reg_logfile_renew(&j->file, err) == 0)
+    {
+        return 0;
     }
 
-    return reg_logfile_renew(&j->file, err);
+    err->code = REG_UNKNOWN;
+    (void) snprintf(err->message, sizeof(err->message),
+                    "the journal cannot be done again");
+
+    return -1;
+}
+
+
+bool
+reg_journal_is_used(const reg_journal_t *j)
+{
+    return !j->file.idle;
 }
 
 

@@ -38,8 +38,9 @@
  * are replaced in the order of their records.
  *
  * Without it everything works the same way, by reg_durable.h alone: on file
- * systems other than those of reg_sync.h, and in programs that do not open it
- * but never write what it holds.
+ * systems other than those of reg_sync.h, where it is not used
+ * (reg_journal_is_used()), and in programs that do not open it but never write
+ * what it holds.
  *
  * Blocks: disk
  */
@@ -57,12 +58,19 @@ typedef struct reg_journal_s  reg_journal_t;
 
 
 /* Opens the journal of the store, which must live longer, with halves of that
- * many bytes where it is made anew.  *redone: files that were put in place
- * again.  NULL with err untouched: a file system that is not
- * fit for one; NULL with err filled: it failed, with INSUFFICIENT_STORAGE if
- * all was put in place but there is no room to begin anew. */
+ * many bytes where it is made anew; 0: none is wanted.  *redone: files that
+ * were put in place again.  NULL with err untouched: a file system that is not
+ * fit for one; NULL with err filled: it failed.  INSUFFICIENT_STORAGE, also
+ * with a journal that is not used: all was put in place, but there is no room
+ * to begin anew. */
 reg_journal_t *reg_journal_open(reg_store_t *store, size_t half,
     size_t *redone, reg_error_t *err);
+
+/* Whether those who have it open write to it.  Who opens it first decides for
+ * all who come while anybody has it open: pushes and deletes that the log does
+ * not know would be undone with it.  Where it is not used nothing more is to be
+ * done with it but to keep it open, for as long as one works on the tree. */
+bool reg_journal_is_used(const reg_journal_t *j);
 
 /* Leaves what is in it to those who have it open, or open it next.  NULL is
  * allowed. */

@@ -405,34 +405,80 @@ reg_logfile_empty(const reg_logfile_t *f, uint64_t *generation,
 }
 
 
-int
-reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
+/* Empties what was found, whatever the size of its halves. */
+static int
+reg_logfile_forget(reg_logfile_t *f, uint64_t *generation, reg_error_t *err)
 {
-    size_t               half = f->half, found = reg_logfile_found(f);
-    struct stat          st;
-    reg_logfile_state_t  state = { 0, REG_LOGFILE_START, 0 };
+    size_t  half = f->half;
+    int     rc = 0;
 
-    f->half = found;
+    f->half = reg_logfile_found(f);
 
-    if (found != 0 && reg_logfile_empty(f, &state.generation, err) == -1) {
-        return -1;
+    if (f->half != 0) {
+        rc = reg_logfile_empty(f, generation, err);
     }
 
     f->half = half;
+
+    return rc;
+}
+
+
+/* Makes a log with halves of our own, if it is not there. */
+static int
+reg_logfile_make(reg_logfile_t *f, uint64_t generation, reg_error_t *err)
+{
+    reg_logfile_state_t  state = { generation, REG_LOGFILE_START, 0 };
+    struct stat          st;
 
     if (fstat(f->log, &st) == -1) {
         return reg_logfile_failed(f, "fstat", err);
     }
 
-    if ((found != half || st.st_size != (off_t) (2 * half))
+    if ((reg_logfile_found(f) != f->half
+         || st.st_size != (off_t) (2 * f->half))
         && (reg_logfile_fill(f, err) == -1
             || reg_logfile_empty(f, &state.generation, err) == -1))
     {
         return -1;
     }
 
-    return reg_logfile_set(f, &state, err) == -1
-           ? -1 : reg_logfile_settle(f, err);
+    return reg_logfile_set(f, &state, err);
+}
+
+
+/* From here on the log is of no use, and must not be done again when the tree
+ * has become another one.  This needs no room. */
+static int
+reg_logfile_rest(reg_logfile_t *f, reg_error_t *err)
+{
+    f->idle = true;
+
+    if (reg_logfile_cut(f, 0, err) == -1) {
+        return -1;
+    }
+
+    return f->store->sys->fsync(f->log) == 0 && ftruncate(f->state, 0) == 0
+           ? 0 : reg_logfile_failed(f, "empty", err);
+}
+
+
+int
+reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
+{
+    uint64_t  generation = 0;
+
+    if (f->half != 0 && reg_logfile_forget(f, &generation, err) == 0
+        && reg_logfile_make(f, generation, err) == 0)
+    {
+        return reg_logfile_settle(f, err);
+    }
+
+    if (f->half != 0 && err->code != REG_INSUFFICIENT_STORAGE) {
+        return -1;
+    }
+
+    return reg_logfile_rest(f, err) == -1 ? -1 : reg_logfile_settle(f, err);
 }
 
 
@@ -464,14 +510,20 @@ reg_logfile_remove(const reg_logfile_t *f, const char *name, reg_error_t *err)
 }
 
 
-/* The log, if it was made here; else a new one, and a new state. */
+/* The log, if it was made here or is empty; else a new one and a new state. */
 static int
 reg_logfile_open_log(reg_logfile_t *f, reg_error_t *err)
 {
+    struct stat  st;
+
     f->log = reg_logfile_open_one(f, "log", err);
 
-    if (f->log == -1 || reg_logfile_found(f) != 0) {
-        return f->log == -1 ? -1 : 0;
+    if (f->log == -1 || fstat(f->log, &st) == -1) {
+        return f->log == -1 ? -1 : reg_logfile_failed(f, "fstat", err);
+    }
+
+    if ((S_ISREG(st.st_mode) && st.st_size == 0) || reg_logfile_found(f) != 0) {
+        return 0;
     }
 
     (void) close(f->log);               /* nothing of it is wanted */
@@ -533,6 +585,7 @@ reg_logfile_open_dir(reg_logfile_t *f, reg_error_t *err)
 static int
 reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
 {
+    struct stat   st;
     struct flock  fl = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = REG_LOGFILE_LIVE,
         .l_len = 1
@@ -548,7 +601,17 @@ reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
         return reg_logfile_failed(f, "lock", err);
     }
 
+    if (fstat(f->state, &st) == -1) {
+        return reg_logfile_failed(f, "fstat", err);
+    }
+
     f->half = reg_logfile_found(f);
+    f->idle = st.st_size == 0;
+
+    if (f->half == 0 && !f->idle) {
+        errno = EUCLEAN;
+        return reg_logfile_failed(f, "read", err);
+    }
 
     return reg_logfile_settle(f, err);
 }
@@ -574,6 +637,11 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
         || (f->state = reg_logfile_open_one(f, "state", err)) == -1
         || reg_logfile_enter(f, alone, err) == -1)
     {
+        /* a full disk is no reason to leave a log alone that is there */
+        if (f->log != -1 && reg_logfile_found(f) != 0) {
+            err->code = REG_UNKNOWN;
+        }
+
         reg_logfile_close(f);
         return -1;
     }

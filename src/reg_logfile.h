@@ -12,7 +12,8 @@
  *
  * The log's blocks are written once when it is made, and then only in place: a
  * batch costs one write and one fdatasync, which has no metadata to write.
- * state is never synced: after a power cut nobody needs it.
+ * state is never synced: after a power cut nobody needs it.  Where both are
+ * empty, those who have them open go without.
  *
  * A head also says which directory the log was made in.  Who copies a tree file
  * by file, with rsync or by hard links, has copied what was in place, and the
@@ -57,6 +58,7 @@ typedef struct {
     int             state;
     int             whole;              /* for syncfs(2) */
     size_t          half;               /* bytes of one */
+    bool            idle;               /* nobody writes to it */
     uint64_t        tree;               /* that the head must name */
     unsigned char   key[REG_RECORD_KEY];
 } reg_logfile_t;
@@ -70,9 +72,9 @@ typedef struct {
 
 
 /* Opens or makes the files, with halves of that many bytes (a multiple of
- * REG_RECORD_ALIGN; what is there may have other ones).  *alone: nobody else
- * has them open, nor comes in before the caller has called
- * reg_logfile_renew(). */
+ * REG_RECORD_ALIGN; what is there may have other ones), or 0 for who would go
+ * without.  *alone: nobody else has them open, nor comes in before the caller
+ * has called reg_logfile_renew().  Else idle is what the others have said. */
 int reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     bool *alone, reg_error_t *err);
 void reg_logfile_close(reg_logfile_t *f);
@@ -88,7 +90,8 @@ typedef struct {
 int reg_logfile_read(reg_logfile_t *f, int n, reg_logfile_half_t *half,
     reg_error_t *err);
 
-/* Empties both halves, and lets others in. */
+/* Empties both halves, and lets others in.  It is idle from here on if no
+ * halves are wanted or there is no room for them, which *err says then. */
 int reg_logfile_renew(reg_logfile_t *f, reg_error_t *err);
 
 /* fcntl(2) of a lock; how is F_RDLCK, F_WRLCK or F_UNLCK.  It is waited for. */

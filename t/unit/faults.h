@@ -402,7 +402,7 @@ fault_install(fault_way_t way)
                                          &err);
         tree_store.journal = fault_journal;
 
-        if (fault_journal == NULL) {
+        if (fault_journal == NULL || !reg_journal_is_used(fault_journal)) {
             fault.broken = "a journal that cannot be opened";
         }
     }

@@ -39,6 +39,7 @@ reopen(void)
     tree_store.journal = NULL;
     journal = reg_journal_open(&tree_store, HALF, &redone, &err);
     assert_non_null(journal);
+    assert_true(reg_journal_is_used(journal));
     tree_store.journal = journal;
 }
 
@@ -463,6 +464,63 @@ a_disk_that_was_full_may_be_used_again(void **state)
 }
 
 
+/* At a start, as where nothing is written in place: the log cannot be emptied.
+ * The tree becomes another one then, and the log must not be done again. */
+static ssize_t
+full_log_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    char     link[64], path[REG_PATH_MAX];
+    ssize_t  n;
+
+    (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    assert_true(n > 0);
+    path[n] = '\0';
+
+    return strstr(path, "/_journal/") == NULL
+           ? pwrite(fd, data, len, offset)
+           : full_pwrite(fd, data, len, offset);
+}
+
+
+static void
+a_full_disk_leaves_nothing_to_be_done_again(void **state)
+{
+    reg_sys_t       sys = reg_sys_kernel;
+    reg_journal_t  *other;
+    size_t          n;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v2", 2), 0);
+    reg_journal_close(journal);
+    tree_store.journal = NULL;
+    lose_the_tree();
+
+    sys.pwrite = full_log_pwrite;
+    tree_store.sys = &sys;
+    journal = reg_journal_open(&tree_store, HALF, &n, &err);
+    tree_store.sys = &reg_sys_kernel;
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+    assert_int_equal(n, 9);
+    assert_true(points("v1", 1) && points("v2", 2));
+
+    /* who comes when there is room again goes with the first */
+    no_error();
+    other = reg_journal_open(&tree_store, HALF, &n, &err);
+    assert_true(other != NULL && !reg_journal_is_used(other));
+
+    assert_int_equal(untag("v1"), 0);
+    assert_int_equal(push("v2", 3), 0);
+    reg_journal_close(other);
+    reopen();
+    assert_int_equal(redone, 0);
+    assert_false(exists("v1"));
+    assert_true(points("v2", 3));
+}
+
+
 /* A journal that has no name is not found after a crash. */
 static void
 a_journal_that_was_removed_is_none(void **state)
@@ -524,6 +582,86 @@ others_keep_no_checkpoint_going(void **state)
     reopen();
     assert_int_equal(redone, 4);
     assert_true(points("busy", 1) && points("v1", 1));
+}
+
+
+/* ---- with and without ---------------------------------------------------- */
+
+
+/* Opens one more; whether it is used. */
+static bool
+joins(reg_journal_t **j, size_t half)
+{
+    size_t  n;
+    bool    used;
+
+    no_error();
+    *j = reg_journal_open(&tree_store, half, &n, &err);
+    assert_non_null(*j);
+    assert_int_equal(err.code, REG_OK);
+    used = reg_journal_is_used(*j);
+
+    return used;
+}
+
+
+/* What one of them did without the log, it would undo. */
+static void
+the_first_decides_for_all(void **state)
+{
+    reg_journal_t  *other, *another;
+
+    (void) state;
+
+    assert_true(joins(&other, 0));
+    reg_journal_close(journal);
+
+    /* the first has gone, and still somebody writes to it */
+    assert_true(joins(&journal, 0));
+    reg_journal_close(other);
+    assert_true(joins(&another, HALF));
+    tree_store.journal = another;
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(untag("v1"), 0);
+    reg_journal_close(journal);
+    reg_journal_close(another);
+
+    /* nobody is left: what was written is done again, without it or not */
+    tree_store.journal = NULL;
+    assert_false(joins(&journal, 0));
+    assert_int_equal(push("v2", 2), 0);
+    assert_false(joins(&other, HALF));
+    reg_journal_close(journal);
+    assert_false(joins(&journal, HALF));
+    assert_int_equal(untag("v2"), 0);
+    reg_journal_close(other);
+    reopen();
+    assert_int_equal(redone, 0);
+    assert_false(exists("v1"));
+    assert_false(exists("v2"));
+}
+
+
+/* Without it what is in it is done again all the same, and only once. */
+static void
+who_wants_none_does_it_again(void **state)
+{
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v2", 2), 0);
+    lose_the_tree();
+    reg_journal_close(journal);
+    tree_store.journal = NULL;
+    assert_false(joins(&journal, 0));
+    assert_true(points("v1", 1) && points("v2", 2));
+
+    assert_int_equal(untag("v1"), 0);
+    assert_int_equal(push("v2", 3), 0);
+    reopen();
+    assert_int_equal(redone, 0);
+    assert_false(exists("v1"));
+    assert_true(points("v2", 3));
 }
 
 
@@ -1089,6 +1227,9 @@ main(void)
         TEST(a_disk_that_was_full_may_be_used_again),
         TEST(a_journal_that_was_removed_is_none),
         TEST(others_keep_no_checkpoint_going),
+        TEST(the_first_decides_for_all),
+        TEST(who_wants_none_does_it_again),
+        TEST(a_full_disk_leaves_nothing_to_be_done_again),
         TEST(a_tag_that_others_moved_later_is_theirs),
         TEST(the_log_of_a_copied_tree_is_not_ours),
         TEST(what_stands_in_the_way_is_moved),

@@ -8,7 +8,7 @@ package Test::Registry::Server;
 #     $r->nginx_pid, ->nginx_workers                      pids
 #     $r->worker_pid, ->worker_pids
 #     $r->kill_process($pid, 'KILL')      the logs may speak of it
-#     $r->crash_nginx_worker, ->crash_worker
+#     $r->crash_nginx_worker, ->crash_worker, ->kill_worker
 #     $r->nginx_log, ->log_of_worker, ->expect_log(qr/.../)
 #     $r->write_config, ->write_nginx_conf
 #     my ($status, $out) = $r->run(@command);
@@ -449,9 +449,9 @@ sub crash_nginx_worker {
 }
 
 
-# kill -9 of the whole worker, and a new one.
+# kill -9 of the whole worker; and a new one.
 
-sub crash_worker {
+sub kill_worker {
     my ($self) = @_;
 
     my $pid = $self->{worker};
@@ -463,8 +463,9 @@ sub crash_worker {
     # A socket lives until the last thread of its process is gone.
     wait_until(10, sub {
         !$self->_worker_listens && !grep { runs($_) } @all });
-    $self->start_worker;
 }
+
+sub crash_worker { my ($self) = @_; $self->kill_worker; $self->start_worker }
 
 
 sub expect_log {
