@@ -86,7 +86,7 @@ fcgi_check_tree(const reg_config_t *config, reg_buf_t *missing,
         rc = fcgi_check_dir(&dir, &first, err);
 
         if (strcmp(first.text, last.text) != 0) {
-            reg_buf_printf(missing, "%s\n", first.text);
+            reg_buf_printf(missing, "makes: %s\n", first.text);
             last = first;
         }
     }
@@ -142,10 +142,29 @@ fcgi_check_owner(const reg_config_t *config, reg_error_t *err)
 }
 
 
+/* Its directory is systemd's to make, or somebody's who makes it once. */
+static void
+fcgi_check_socket(const reg_config_t *config, reg_buf_t *missing)
+{
+    reg_path_t  dir = { .len = strlen(config->socket) };
+
+    (void) reg_str_copy(dir.text, sizeof(dir.text),
+                        reg_str_from(config->socket));           /* it fits */
+    reg_path_parent(&dir);
+
+    if (access(dir.text, F_OK) == -1) {
+        reg_buf_printf(missing, "needs: %s, for nginx_registry.socket\n",
+                       dir.text);
+    }
+}
+
+
 int
 fcgi_check_places(const reg_config_t *config, reg_buf_t *missing,
     reg_error_t *err)
 {
+    fcgi_check_socket(config, missing);
+
     if (fcgi_check_tree(config, missing, err) == -1) {
         return -1;
     }
@@ -158,7 +177,7 @@ fcgi_check_places(const reg_config_t *config, reg_buf_t *missing,
         }
 
         if (access(config->state, F_OK) == -1) {
-            reg_buf_printf(missing, "%s\n", config->state);
+            reg_buf_printf(missing, "makes: %s\n", config->state);
         }
     }
 

@@ -6,8 +6,9 @@
  *
  * The tree, the directory of keys and the file of the audit: whether they are
  * there and may be written to, or else could be made, by the process as it is.
- * Nothing is made: missing gets the directories that a start would make, the
- * topmost of each, a line for each.
+ * Nothing is made: missing gets a line for each directory that a start would
+ * make ("makes: PATH", the topmost only), and for the one of the socket, which
+ * it would not ("needs: PATH, for …").
  *
  * The message of a failure names the place, and the key of the configuration.
  */

@@ -91,8 +91,11 @@ main_help(void)
 static int
 main_parse(main_options_t *o, int argc, char **argv)
 {
+    static char    name[] = "registry-fcgi";     /* for getopt's messages */
     struct option  longs[MAIN_OPTIONS + 1] = { { 0 } };
     int            c;
+
+    argv[0] = name;
 
     for (size_t i = 0; i < MAIN_OPTIONS; i++) {
         longs[i].name = main_table[i].name;
@@ -278,9 +281,9 @@ main_checked(main_options_t *o, const reg_config_t *config)
            config->root, REG_STR_ARG(reg_buf_str(&text)));
 
     while (rest.len > 0) {
-        reg_str_t  dir = reg_str_cut(&rest, '\n');
+        reg_str_t  line = reg_str_cut(&rest, '\n');
 
-        printf("a start makes: %.*s\n", REG_STR_ARG(dir));
+        printf("a start %.*s\n", REG_STR_ARG(line));
     }
 
     reg_buf_free(&text);

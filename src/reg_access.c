@@ -115,6 +115,23 @@ reg_access_describe(const reg_config_t *config, reg_buf_t *out)
 }
 
 
+/* Whose file is wrong: the sentence so far names the file only. */
+static int
+reg_access_file_of(const char *key, int rc, reg_error_t *err)
+{
+    reg_error_t  said = *err;
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    *err = (reg_error_t) REG_ERROR_INIT;
+
+    return reg_error_set(err, said.code, "%s: %s", key,
+                         reg_error_message(&said));
+}
+
+
 /* The files that the configuration names and others write. */
 static int
 reg_access_files(reg_access_t *a, reg_error_t *err)
@@ -127,14 +144,21 @@ reg_access_files(reg_access_t *a, reg_error_t *err)
     (void) snprintf(robots, sizeof(robots), "%s/robots.json", config->state);
 
     if (config->htpasswd_path[0] != '\0'
-        && (reg_users_open(&a->users, config->htpasswd_path, err) == -1
-            || reg_robots_open(&a->robots, robots, err) == -1))
+        && (reg_access_file_of("auth.htpasswd.path",
+                               reg_users_open(&a->users,
+                                              config->htpasswd_path, err),
+                               err) == -1
+            || reg_access_file_of("nginx_registry.state",
+                                  reg_robots_open(&a->robots, robots, err),
+                                  err) == -1))
     {
         return -1;
     }
 
     return config->token_issuer[0] == '\0'
-           ? 0 : reg_trust_open(&a->trust, &trust, err);
+           ? 0 : reg_access_file_of("auth.token",
+                                    reg_trust_open(&a->trust, &trust, err),
+                                    err);
 }
 
 

@@ -26,7 +26,7 @@ like($out, qr/\b$_\b/, "names $_")
 for my $wrong (['--nonsense'], ['stray'], ['--config']) {
     ($status, $out) = $r->run($fcgi, @$wrong);
     ok($status != 0 && $status < 126, "@$wrong is refused") or diag($out);
-    ok(length $out, 'with a word');
+    like($out, qr/^registry-fcgi: /, 'with a word');
 }
 
 
@@ -78,11 +78,11 @@ for my $case (
         qr/other\.yml:6.*acess.*did you mean nginx_registry\.access/],
     ['no file of accounts',
         "${good}auth:\n  htpasswd:\n    path: $r->{dir}/nobody\n",
-        qr/nobody: No such file/],
+        qr/auth\.htpasswd\.path: \S+nobody: No such file/],
     ['no certificates', $good . issuer("rootcertbundle: $r->{dir}/none.crt"),
-        qr/none\.crt: No such file/],
+        qr/auth\.token: \S+none\.crt: No such file/],
     ['keys that are none', $good . issuer("jwks: $file"),
-        qr/other\.yml: no JSON Web Key Set/],
+        qr/auth\.token: \S+other\.yml: no JSON Web Key Set/],
     ['another driver',       "version: 0.1\nstorage:\n  s3:\n    bucket: x\n",
         qr/other\.yml:\d.*s3/],
 )
@@ -147,6 +147,11 @@ is($status, 0, '--check of a tree that is not there') or diag($out);
 like($out, qr{^a start makes: \Q$root\E$}m, 'says what will be made');
 like($out, qr{^a start makes: \Q$new/state\E$}m, 'the place of keys as well');
 is(everything_in($new), $new, 'and makes nothing');
+
+($status, $out) = check_of("nginx_registry:\n  socket: $new/run/a.sock\n");
+is($status, 0, 'a socket whose directory comes later') or diag($out);
+like($out, qr{^a start needs: \Q$new/run\E, for nginx_registry\.socket$}m,
+    'is said too');
 
 mkdir $root;
 ($status, $out) = check_of('');
