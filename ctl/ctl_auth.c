@@ -52,8 +52,8 @@ ctl_auth(int argc, char **argv)
     const char  *config = NULL, *root = NULL;
 
     const ctl_option_t  options[] = {
-        { "config", .text = &config },
-        { "root", .text = &root },
+        { "config", .text = &config, .place = true },
+        { "root", .text = &root, .place = true },
         { .name = NULL }
     };
 
@@ -64,8 +64,8 @@ ctl_auth(int argc, char **argv)
     }
 
     if (argc - first != 1 || strcmp(argv[first], "flush") != 0) {
-        (void) fputs(ctl_auth_help, stderr);
-        return CTL_USAGE;
+        return ctl_options_refuse("auth", argc - first, argv + first,
+                                  ctl_auth_help);
     }
 
     return ctl_auth_flush(config, root);

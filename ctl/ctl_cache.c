@@ -377,8 +377,8 @@ ctl_cache(int argc, char **argv)
     ctl_cache_options_t  o = { NULL, NULL, false };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
-        { "root", .text = &o.root },
+        { "config", .text = &o.config, .place = true },
+        { "root", .text = &o.root, .place = true },
         { "json", .flag = &o.json },
         { .name = NULL }
     };
@@ -395,7 +395,6 @@ ctl_cache(int argc, char **argv)
         }
     }
 
-    (void) fputs(ctl_cache_help, stderr);
-
-    return CTL_USAGE;
+    return ctl_options_refuse("cache", argc - first, argv + first,
+                              ctl_cache_help);
 }

@@ -21,7 +21,9 @@ typedef int (*ctl_keys_run_pt)(ctl_keys_t *k, reg_error_t *err);
 
 
 static const char  ctl_keys_help[] =
-    "Usage: registryctl keys list|rotate|remove --config FILE [--json] [KEY]\n"
+    "Usage: registryctl keys list       [--config FILE] [--json]\n"
+    "       registryctl keys rotate     [--config FILE]\n"
+    "       registryctl keys remove KEY [--config FILE]\n"
     "\n"
     "The keys of our token server: the first one signs, all of them verify.\n"
     "\n"
@@ -163,7 +165,7 @@ ctl_keys(int argc, char **argv)
     ctl_keys_t  k = { .first = true };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &k.file },
+        { "config", .text = &k.file, .place = true },
         { "json", .flag = &k.json },
         { .name = NULL }
     };
@@ -180,15 +182,15 @@ ctl_keys(int argc, char **argv)
     for (size_t i = 0;
          i < sizeof(ctl_keys_verbs) / sizeof(ctl_keys_verbs[0]); i++)
     {
-        if (k.file != NULL && n == (ctl_keys_verbs[i].named ? 2 : 1)
+        if (n == (ctl_keys_verbs[i].named ? 2 : 1)
             && strcmp(argv[first], ctl_keys_verbs[i].name) == 0)
         {
-            return ctl_keys_run(&k, ctl_keys_verbs[i].run,
-                                ctl_keys_verbs[i].changes);
+            return ctl_options_need("keys", k.file) == -1
+                   ? CTL_USAGE
+                   : ctl_keys_run(&k, ctl_keys_verbs[i].run,
+                                  ctl_keys_verbs[i].changes);
         }
     }
 
-    (void) fputs(ctl_keys_help, stderr);
-
-    return CTL_USAGE;
+    return ctl_options_refuse("keys", n, argv + first, ctl_keys_help);
 }

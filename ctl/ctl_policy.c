@@ -19,7 +19,7 @@ typedef struct {
 
 
 static const char  ctl_policy_help[] =
-    "Usage: registryctl policy test --config FILE [--json]\n"
+    "Usage: registryctl policy test [--config FILE] [--json]\n"
     "                               USER REPOSITORY [ACTION...]\n"
     "\n"
     "What nginx_registry.access of a configuration gives to USER, and which\n"
@@ -132,7 +132,7 @@ static int
 ctl_policy_words(ctl_policy_options_t *o, int n, char **words)
 {
     if (n < 3 || strcmp(words[0], "test") != 0) {
-        (void) fputs(ctl_policy_help, stderr);
+        (void) ctl_options_refuse("policy", n, words, ctl_policy_help);
         return -1;
     }
 
@@ -174,7 +174,7 @@ ctl_policy(int argc, char **argv)
     ctl_policy_options_t  o = { .who = REG_IDENTITY_ANYBODY };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
+        { "config", .text = &o.config, .place = true },
         { "json", .flag = &o.json },
         { .name = NULL }
     };
@@ -185,11 +185,7 @@ ctl_policy(int argc, char **argv)
         return status;
     }
 
-    if (o.config == NULL) {
-        (void) fputs("registryctl: policy needs --config FILE\n", stderr);
-        return CTL_USAGE;
-    }
-
     return ctl_policy_words(&o, argc - first, argv + first) == -1
+           || ctl_options_need("policy", o.config) == -1
            ? CTL_USAGE : ctl_policy_test(&o);
 }

@@ -109,6 +109,10 @@ ctl_purge_uploads_one(ctl_purge_uploads_t *c, const char *text)
                                     &err);           /* err says */
     }
 
+    if (err.code == REG_NAME_UNKNOWN) {
+        err = (reg_error_t) { .code = REG_NAME_UNKNOWN };   /* not where */
+    }
+
     if (err.code != REG_OK) {
         c->count.failed++;
         ctl_purge_uploads_odd(c, text, &err);
@@ -240,8 +244,8 @@ ctl_purge_uploads(int argc, char **argv)
     ctl_purge_uploads_options_t  o = { .age = CTL_PURGE_UPLOADS_AGE };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
-        { "root", .text = &o.root },
+        { "config", .text = &o.config, .place = true },
+        { "root", .text = &o.root, .place = true },
         { "older-than", .take = ctl_purge_uploads_age, .ctx = &o.age },
         { "dry-run", .flag = &o.dry_run },
         { "json", .flag = &o.json },

@@ -260,8 +260,8 @@ ctl_rebuild_index(int argc, char **argv)
     ctl_rebuild_index_options_t  o = { NULL, NULL, false };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
-        { "root", .text = &o.root },
+        { "config", .text = &o.config, .place = true },
+        { "root", .text = &o.root, .place = true },
         { "json", .flag = &o.json },
         { .name = NULL }
     };

@@ -9,6 +9,7 @@
 #include "ctl_accounts.h"
 #include "ctl_options.h"
 #include "ctl_store.h"
+#include "reg_pattern.h"
 #include "reg_robots.h"
 
 
@@ -27,11 +28,11 @@ typedef struct {
 
 
 static const char  ctl_robot_help[] =
-    "Usage: registryctl robot create NAME --config FILE --repo PATTERN[,...]\n"
+    "Usage: registryctl robot create NAME --repo PATTERN[,...]\n"
     "                  --actions ACTION[,...] --expires TIME|never\n"
-    "                  [--description TEXT] [--json]\n"
-    "       registryctl robot revoke NAME --config FILE\n"
-    "       registryctl robot list        --config FILE [--json]\n"
+    "                  [--description TEXT] [--config FILE] [--json]\n"
+    "       registryctl robot revoke NAME [--config FILE]\n"
+    "       registryctl robot list        [--config FILE] [--json]\n"
     "\n"
     "Accounts for programs, which log in as robot$NAME with a secret that is\n"
     "shown once, when the robot is made. They may do what they were given and\n"
@@ -346,8 +347,7 @@ ctl_robot_run(ctl_robot_options_t *o, int n, char **words)
             continue;
         }
 
-        if (o->config == NULL) {
-            (void) fputs("registryctl: robot needs --config FILE\n", stderr);
+        if (ctl_options_need("robot", o->config) == -1) {
             return CTL_USAGE;
         }
 
@@ -368,9 +368,7 @@ ctl_robot_run(ctl_robot_options_t *o, int n, char **words)
         return ctl_robot_verbs[i].run(o);
     }
 
-    (void) fputs(ctl_robot_help, stderr);
-
-    return CTL_USAGE;
+    return ctl_options_refuse("robot", n, words, ctl_robot_help);
 }
 
 
@@ -378,7 +376,7 @@ static int
 ctl_robot_repositories(void *ctx, const char *text)
 {
     ctl_robot_options_t  *o = ctx;
-    reg_str_t             rest = reg_str_from(text);
+    reg_str_t             pattern, rest = reg_str_from(text);
 
     do {
         if (o->robot.npatterns == REG_ROBOT_PATTERNS) {
@@ -387,7 +385,15 @@ ctl_robot_repositories(void *ctx, const char *text)
             return -1;
         }
 
-        o->robot.patterns[o->robot.npatterns++] = reg_str_cut(&rest, ',');
+        pattern = reg_str_cut(&rest, ',');
+
+        if (!reg_pattern_valid(pattern)) {
+            (void) fprintf(stderr, "registryctl: neither a repository nor a"
+                           " pattern: %.*s\n", REG_STR_ARG(pattern));
+            return -1;
+        }
+
+        o->robot.patterns[o->robot.npatterns++] = pattern;
     } while (rest.len > 0);
 
     return 0;
@@ -472,7 +478,7 @@ ctl_robot(int argc, char **argv)
     static ctl_robot_options_t  o;
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
+        { "config", .text = &o.config, .place = true },
         { "repo", .take = ctl_robot_repositories, .ctx = &o },
         { "actions", .take = ctl_robot_actions, .ctx = &o },
         { "expires", .take = ctl_robot_expires, .ctx = &o },

@@ -305,9 +305,7 @@ ctl_user_run(ctl_user_options_t *o, int n, char **words)
         return status == CTL_OK ? ctl_user_verbs[i].run(o) : status;
     }
 
-    (void) fputs(ctl_user_help, stderr);
-
-    return CTL_USAGE;
+    return ctl_options_refuse("user", n, words, ctl_user_help);
 }
 
 
@@ -353,8 +351,8 @@ ctl_user(int argc, char **argv)
     ctl_user_options_t  o = { .cost = REG_PASSWORD_COST };
 
     const ctl_option_t  options[] = {
-        { "config", .text = &o.config },
-        { "file", .take = ctl_user_file, .ctx = &o },
+        { "config", .text = &o.config, .place = true },
+        { "file", .take = ctl_user_file, .ctx = &o, .place = true },
         { "stdin", .flag = &from_stdin },
         { "cost", .take = ctl_user_cost, .ctx = &o },
         { "json", .flag = &o.json },

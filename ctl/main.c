@@ -8,6 +8,7 @@
 #include "ctl_auth.h"
 #include "ctl_cache.h"
 #include "ctl_keys.h"
+#include "ctl_options.h"
 #include "ctl_policy.h"
 #include "ctl_purge_uploads.h"
 #include "ctl_rebuild_index.h"
@@ -27,7 +28,7 @@ static const struct {
 } main_commands[] = {
 
     { "auth", ctl_auth,
-      "make nginx and the worker forget what they decided" },
+      "make nginx and the worker forget whom they let in" },
     { "cache", ctl_cache,
       "what Redis remembers of tags: count, compare, make it void" },
     { "keys", ctl_keys,
@@ -57,8 +58,11 @@ main_help(FILE *out)
                        main_commands[i].help);
     }
 
-    (void) fputs("\nregistryctl COMMAND --help tells more. Exit status: 0 all"
-                 " is well, 1 something\nfailed, 2 wrong usage.\n", out);
+    (void) fputs("\nregistryctl COMMAND --help tells more. What is worked on is"
+                 " named by\n--config FILE, by default "
+                 CTL_OPTIONS_CONFIG ", or --root DIR.\n"
+                 "Exit status: 0 all is well, 1 something failed, 2 wrong"
+                 " usage.\n", out);
 }
 
 

@@ -46,6 +46,63 @@ like($out, qr/no registry's tree: /, 'with a sentence');
 ok(!-e $r->dir . '/docker', 'and not made into one');
 
 
+# ---- words
+
+for my $case (
+    [['user', 'fly', 'x'], qr/^registryctl user: there is no such.*: fly x$/m],
+    [['user', 'add'],      qr/^registryctl user: there is no such.*: add$/m],
+    [['robot'],            qr/^registryctl robot: say what to do$/m],
+    [['auth', 'fly'],      qr/^registryctl auth: .*: fly$/m],
+    [['cache', 'fly'],     qr/^registryctl cache: .*: fly$/m],
+    [['keys', 'remove'],   qr/^registryctl keys: .*: remove$/m],
+    [['policy', 'fly'],    qr/^registryctl policy: .*: fly$/m],
+    [['fly'],              qr/^registryctl: there is no command "fly"$/m],
+)
+{
+    my ($words, $says) = @$case;
+    my ($status, $out) = $r->run($ctl, @$words);
+    is($status, 2, "registryctl @$words: wrong usage");
+    like($out, $says, 'says what is wrong');
+    like($out, qr/^Usage: registryctl/m, 'and how to use it');
+    cmp_ok(($out =~ tr/\n//), '<', 17, 'on less than a screen');
+}
+
+($status, $out) = $r->run($ctl, 'purge-uploads', '--root', $r->root, 'nobody');
+is($status, 1, 'purge-uploads of a repository that is not there');
+like($out, qr/^registryctl: nobody: repository name not known/m, 'says so');
+
+
+# ---- the installed configuration
+
+SKIP: {
+    skip('only root can have another /etc', 7) if $> != 0;
+
+    my @installed = ('unshare', '-m', '--propagation', 'private', 'sh', '-c',
+        'mount -t tmpfs none /etc && mkdir /etc/nginx-registry'
+        . ' && cp "$0" /etc/nginx-registry/config.yml && exec "$@"',
+        $r->config_file, $ctl);
+
+    my ($status, $out) = rebuild(@installed, 'rebuild-index');
+    is($status, 0, 'without an option the installed one is used')
+        or diag($out);
+    like($out, qr/^team\/app: 2 manifests/m, 'with its tree');
+
+    ($status, $out) = $r->run(@installed, 'policy', 'test', 'bob', 'team/app');
+    is($status, 0, 'also where one must be') or diag($out);
+
+    my $other = $r->dir . '/no-tree';
+    mkdir $other;
+    ($status, $out) = $r->run(@installed, 'auth', 'flush', '--root', $other);
+    is($status, 1, '--root is instead of it');
+    like($out, qr/no registry's tree: \Q$other\E/, 'as it says');
+
+    ($status, $out) = $r->run(@installed, 'user', 'list', '--file',
+        "$other/users");
+    is($status, 1, 'and so is --file');
+    like($out, qr/\Q$other\E\/users: No such file/, 'as it says');
+}
+
+
 # ---- a terminal
 
 ($status, $out) = rebuild('script', '-qec',
