@@ -95,13 +95,9 @@ ctl_accounts_forget(const char *config)
 const char *
 ctl_accounts_time(char out[CTL_ACCOUNTS_TIME], time_t t)
 {
-    struct tm  tm;
+    char  text[REG_CLOCK_TEXT];
 
-    if (gmtime_r(&t, &tm) == NULL
-        || strftime(out, CTL_ACCOUNTS_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-    {
-        (void) snprintf(out, CTL_ACCOUNTS_TIME, "%lld", (long long) t);
-    }
+    (void) snprintf(out, CTL_ACCOUNTS_TIME, "%sZ", reg_clock_text(text, t));
 
-    return out;
+    return out;                                                 /* fits */
 }

@@ -6,6 +6,7 @@
 #define CTL_ACCOUNTS_H
 
 #include "ctl_command.h"
+#include "reg_clock.h"
 #include "reg_config.h"
 
 #define CTL_ACCOUNTS_PASSWORD  1024
@@ -25,7 +26,7 @@ ssize_t ctl_accounts_password(char out[CTL_ACCOUNTS_PASSWORD],
 ctl_exit_t ctl_accounts_forget(const char *config);
 
 /* Seconds as "2027-01-31T12:00:00Z". */
-#define CTL_ACCOUNTS_TIME  32
+#define CTL_ACCOUNTS_TIME  (REG_CLOCK_TEXT + 1)
 const char *ctl_accounts_time(char out[CTL_ACCOUNTS_TIME], time_t t);
 
 #endif

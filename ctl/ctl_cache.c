@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "ctl_taglist.h"
@@ -259,9 +260,6 @@ ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
 static int
 ctl_cache_print(const ctl_cache_t *c, bool json)
 {
-    int      rc = -1;
-    json_t  *sum;
-
     if (!json) {
         return printf("%s: %lld tags, %lld lists, %lld that are void, %lld"
                       " being read, %lld being written, %lld that are not ours;"
@@ -272,22 +270,15 @@ ctl_cache_print(const ctl_cache_t *c, bool json)
                       (long long) c->odd, (long long) c->wrong);
     }
 
-    sum = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-                    "address", c->address, "tags", (json_int_t) c->tags,
-                    "lists", (json_int_t) c->lists,
-                    "void", (json_int_t) c->ended,
-                    "reading", (json_int_t) c->leases,
-                    "writing", (json_int_t) c->writes,
-                    "odd", (json_int_t) c->odd,
-                    "differ", (json_int_t) c->wrong);
-
-    if (sum != NULL && json_dumpf(sum, stdout, 0) == 0) {
-        rc = putchar('\n') == EOF ? -1 : 0;
-    }
-
-    json_decref(sum);
-
-    return rc;
+    return ctl_json_print_new(
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                  "address", c->address, "tags", (json_int_t) c->tags,
+                  "lists", (json_int_t) c->lists,
+                  "void", (json_int_t) c->ended,
+                  "reading", (json_int_t) c->leases,
+                  "writing", (json_int_t) c->writes,
+                  "odd", (json_int_t) c->odd,
+                  "differ", (json_int_t) c->wrong));
 }
 
 

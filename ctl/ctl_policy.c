@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_access.h"
@@ -32,34 +33,24 @@ static const char  ctl_policy_help[] =
     "  --json         one object for each action\n";
 
 
-static void
+static int
 ctl_policy_line(const ctl_policy_options_t *o, const char *action,
     bool allowed, size_t line)
 {
-    json_t  *object;
-
-    if (!o->json) {
-        if (!allowed) {
-            printf("%-8s denied   no rule gives it\n", action);
-        } else if (line == 0) {
-            printf("%-8s allowed  by default: there are no rules\n", action);
-        } else {
-            printf("%-8s allowed  %s:%zu\n", action, o->config, line);
-        }
-
-        return;
+    if (o->json) {
+        return ctl_json_print_new(
+            json_pack("{s:s, s:s, s:s, s:b, s:I}", "user", o->who.name,
+                      "repository", o->name.text, "action", action,
+                      "allowed", (int) allowed, "line", (json_int_t) line));
     }
 
-    object = json_pack("{s:s, s:s, s:s, s:b, s:I}", "user", o->who.name,
-                       "repository", o->name.text, "action", action,
-                       "allowed", (int) allowed, "line", (json_int_t) line);
-
-    if (object != NULL) {
-        (void) json_dumpf(object, stdout, 0);    /* fflush tells, in the end */
-        (void) putchar('\n');
+    if (!allowed) {
+        return printf("%-8s denied   no rule gives it\n", action);
     }
 
-    json_decref(object);
+    return line == 0
+           ? printf("%-8s allowed  by default: there are no rules\n", action)
+           : printf("%-8s allowed  %s:%zu\n", action, o->config, line);
 }
 
 
@@ -84,17 +75,16 @@ ctl_policy_print(const ctl_policy_options_t *o, const reg_policy_t *policy)
         reg_actions_format(&word, one);
         reg_buf_put(&word, "", 1);
 
-        if (reg_buf_ok(&word)) {
-            ctl_policy_line(o, word.data, (allowed & one) != 0,
-                            (one & REG_ACTIONS_REPOSITORY) != 0
-                            ? here[i].line : there[i].line);
+        if (!reg_buf_ok(&word)
+            || ctl_policy_line(o, word.data, (allowed & one) != 0,
+                               (one & REG_ACTIONS_REPOSITORY) != 0
+                               ? here[i].line : there[i].line) < 0
+            || (o->asked & one & ~allowed) != 0)
+        {
+            status = CTL_FAILED;
         }
 
         reg_buf_free(&word);
-
-        if ((o->asked & one & ~allowed) != 0) {
-            status = CTL_FAILED;
-        }
     }
 
     return fflush(stdout) == 0 ? status : CTL_FAILED;

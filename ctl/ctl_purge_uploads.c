@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_progress.h"
 #include "ctl_store.h"
@@ -146,23 +147,14 @@ ctl_purge_uploads_work(ctl_purge_uploads_t *c, char **names)
 static int
 ctl_purge_uploads_print_json(const ctl_purge_uploads_t *c)
 {
-    int      rc = -1;
-    json_t  *sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}",
-                             "repositories",
-                             (json_int_t) c->count.repositories,
-                             "uploads", (json_int_t) c->count.uploads,
-                             "purged", (json_int_t) c->count.purged,
-                             "bytes", (json_int_t) c->count.bytes,
-                             "failed", (json_int_t) c->count.failed,
-                             "dry_run", (int) c->purge.dry_run);
-
-    if (sum != NULL && json_dumpf(sum, stdout, 0) == 0) {
-        rc = putchar('\n') == EOF ? -1 : 0;
-    }
-
-    json_decref(sum);
-
-    return rc;
+    return ctl_json_print_new(
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}",
+                  "repositories", (json_int_t) c->count.repositories,
+                  "uploads", (json_int_t) c->count.uploads,
+                  "purged", (json_int_t) c->count.purged,
+                  "bytes", (json_int_t) c->count.bytes,
+                  "failed", (json_int_t) c->count.failed,
+                  "dry_run", (int) c->purge.dry_run));
 }
 
 

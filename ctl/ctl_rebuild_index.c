@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_progress.h"
 #include "ctl_store.h"
@@ -165,26 +166,17 @@ ctl_rebuild_index_catalog(ctl_rebuild_index_t *c)
 static int
 ctl_rebuild_index_print_json(const ctl_rebuild_index_t *c)
 {
-    int      rc = -1;
-    json_t  *sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-                             "repositories", (json_int_t) c->repositories,
-                             "manifests", (json_int_t) c->count.manifests,
-                             "referrers", (json_int_t) c->count.referrers,
-                             "added", (json_int_t) c->count.added,
-                             "dropped", (json_int_t) c->count.dropped,
-                             "unreadable", (json_int_t) c->count.unreadable,
-                             "catalog_added", (json_int_t) c->catalog.added,
-                             "catalog_dropped",
-                             (json_int_t) c->catalog.dropped,
-                             "failed", (json_int_t) c->failed);
-
-    if (sum != NULL && json_dumpf(sum, stdout, 0) == 0) {
-        rc = putchar('\n') == EOF ? -1 : 0;
-    }
-
-    json_decref(sum);
-
-    return rc;
+    return ctl_json_print_new(
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                  "repositories", (json_int_t) c->repositories,
+                  "manifests", (json_int_t) c->count.manifests,
+                  "referrers", (json_int_t) c->count.referrers,
+                  "added", (json_int_t) c->count.added,
+                  "dropped", (json_int_t) c->count.dropped,
+                  "unreadable", (json_int_t) c->count.unreadable,
+                  "catalog_added", (json_int_t) c->catalog.added,
+                  "catalog_dropped", (json_int_t) c->catalog.dropped,
+                  "failed", (json_int_t) c->failed));
 }
 
 

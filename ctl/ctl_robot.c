@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "ctl_accounts.h"
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_pattern.h"
@@ -64,7 +65,7 @@ ctl_robot_expires_json(time_t expires)
 static ctl_exit_t
 ctl_robot_show(const ctl_robot_options_t *o, const char *secret)
 {
-    int      rc = -1;
+    int      rc;
     json_t  *object;
     char     user[REG_USER_MAX + 1], expires[CTL_ACCOUNTS_TIME] = "never";
 
@@ -86,13 +87,8 @@ ctl_robot_show(const ctl_robot_options_t *o, const char *secret)
     object = json_pack("{s:s, s:s, s:o}", "user", user, "secret", secret,
                        "expires", ctl_robot_expires_json(o->robot.expires));
 
-    if (object != NULL && json_dumpf(object, stdout, 0) == 0) {
-        rc = putchar('\n') == EOF || fflush(stdout) != 0 ? -1 : 0;
-    }
-
-    json_decref(object);
-
-    return rc == 0 ? CTL_OK : CTL_FAILED;
+    return ctl_json_print_new(object) == 0 && fflush(stdout) == 0
+           ? CTL_OK : CTL_FAILED;
 }
 
 
@@ -261,12 +257,11 @@ ctl_robot_list(ctl_robot_options_t *o)
 
     if (rc == -1) {
         ctl_store_complain("", &err);
+        json_decref(all);
 
     } else if (o->json) {
-        rc = json_dumpf(all, stdout, 0) == -1 || putchar('\n') == EOF ? -1 : 0;
+        rc = ctl_json_print_new(all);
     }
-
-    json_decref(all);
 
     return rc == 0 && fflush(stdout) == 0 && !list.odd ? CTL_OK : CTL_FAILED;
 }

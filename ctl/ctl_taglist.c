@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "reg_names.h"
 #include "reg_tag.h"
 #include "reg_tagset.h"
 
@@ -133,7 +132,7 @@ ctl_taglist_compare(ctl_taglist_t *list, reg_str_t key, bool tell)
         is = reg_tagset_member_parse(reg_str_cut(&members, '\n'), &tag);
 
         while (is != -1 && disk.len > 0
-               && reg_names_compare(disk, reg_tag_str(&tag)) < 0)
+               && reg_str_compare(disk, reg_tag_str(&tag)) < 0)
         {
             ctl_taglist_differs(list, key, disk, tell
                                 ? "is on disk, and not in Redis" : NULL);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "ctl_accounts.h"
+#include "ctl_json.h"
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_password.h"
@@ -227,13 +228,11 @@ ctl_user_list(const ctl_user_options_t *o)
 
     if (rc == -1) {
         ctl_store_complain("", &err);
+        json_decref(all);
 
     } else if (o->json) {
-        rc = all == NULL || json_dumpf(all, stdout, 0) == -1
-             || putchar('\n') == EOF ? -1 : 0;
+        rc = ctl_json_print_new(all);
     }
-
-    json_decref(all);
 
     return rc == 0 && fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 }

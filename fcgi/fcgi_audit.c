@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
+
 
 #define FCGI_AUDIT_TEXT  512             /* bytes of one value */
 
@@ -59,18 +61,12 @@ fcgi_audit_value(reg_buf_t *out, const char *name, reg_str_t value)
 static void
 fcgi_audit_time(reg_buf_t *out)
 {
-    struct timespec  now;
-    struct tm        tm;
-    char             text[32] = "";
+    char     text[REG_CLOCK_TEXT];
+    int64_t  now = reg_clock_ns(CLOCK_REALTIME);
 
-    (void) clock_gettime(CLOCK_REALTIME, &now);      /* cannot fail */
-
-    if (gmtime_r(&now.tv_sec, &tm) != NULL) {
-        (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    }
-
-    reg_buf_printf(out, "{\"time\":\"%s.%03dZ\"", text,
-                   (int) (now.tv_nsec / 1000000 % 1000));
+    reg_buf_printf(out, "{\"time\":\"%s.%03dZ\"",
+                   reg_clock_text(text, (time_t) (now / REG_CLOCK_SECOND)),
+                   (int) (now / REG_CLOCK_MS % 1000));
 }
 
 

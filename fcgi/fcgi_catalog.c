@@ -9,7 +9,6 @@ fcgi_catalog_list(const fcgi_service_t *service, fcgi_request_t *r,
 {
     reg_page_t   asked;
     fcgi_page_t  page;
-    reg_buf_t    link = REG_BUF_INIT;
 
     if (reg_page_parse(&asked, r->query, service->config->catalog_max, err)
         == -1)
@@ -20,7 +19,7 @@ fcgi_catalog_list(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_json(reply);
     reg_buf_puts(&reply->body, "{\"repositories\":");
 
-    fcgi_page_begin(&page, &reply->body, asked.n);
+    fcgi_page_begin(&page, reply, asked.n);
 
     if (reg_catalog_list(service->catalog, reg_str_from(asked.last),
                          fcgi_page_item, &page, err) == -1)
@@ -28,15 +27,8 @@ fcgi_catalog_list(const fcgi_service_t *service, fcgi_request_t *r,
         return -1;
     }
 
-    fcgi_page_end(&page);
+    fcgi_page_end(&page, REG_STR("/v2/_catalog"));
     reg_buf_puts(&reply->body, "}");
-
-    if (page.more) {
-        reg_page_link(&link, REG_STR("/v2/_catalog"), reg_str_from(page.last),
-                      asked.n);
-        fcgi_reply_header(reply, "Link", reg_buf_str(&link));
-        reg_buf_free(&link);
-    }
 
     return 0;
 }

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
+
 
 #define FCGI_LOG_PATH   512
 #define FCGI_LOG_AGENT  256
@@ -66,28 +68,23 @@ fcgi_log_quoted(reg_buf_t *line, reg_str_t s)
 
 /* RFC 3339, UTC, milliseconds. */
 static void
-fcgi_log_time(reg_buf_t *line, const struct timespec *now)
+fcgi_log_time(reg_buf_t *line)
 {
     static _Thread_local time_t  second = -1;
-    static _Thread_local char    text[32];
+    static _Thread_local char    text[REG_CLOCK_TEXT];
 
-    char  ms[8];
+    char           ms[8];
+    const int64_t  ns = reg_clock_ns(CLOCK_REALTIME);
+    const time_t   now = (time_t) (ns / REG_CLOCK_SECOND);
 
-    if (now->tv_sec != second) {
-        struct tm  tm;
-
-        if (gmtime_r(&now->tv_sec, &tm) == NULL
-            || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        {
-            text[0] = '\0';
-        }
-
-        second = now->tv_sec;
+    if (now != second) {
+        (void) reg_clock_text(text, now);
+        second = now;
     }
 
     reg_buf_puts(line, text);
     (void) snprintf(ms, sizeof(ms), ".%03dZ",
-                    (int) (now->tv_nsec / 1000000 % 1000));   /* fits */
+                    (int) (ns / REG_CLOCK_MS % 1000));        /* fits */
     reg_buf_puts(line, ms);
 }
 
@@ -95,20 +92,17 @@ fcgi_log_time(reg_buf_t *line, const struct timespec *now)
 static void
 fcgi_log_begin(const fcgi_log_t *log, reg_buf_t *line, reg_log_level_t level)
 {
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_REALTIME, &now);      /* cannot fail */
     (void) reg_buf_reserve(line, 1000);              /* one malloc a line */
 
     if (log->format == REG_LOG_JSON) {
         reg_buf_puts(line, "{\"time\":\"");
-        fcgi_log_time(line, &now);
+        fcgi_log_time(line);
         reg_buf_puts(line, "\",\"level\":\"");
         reg_buf_puts(line, fcgi_log_levels[level]);
         reg_buf_puts(line, "\"");
 
     } else {
-        fcgi_log_time(line, &now);
+        fcgi_log_time(line);
         reg_buf_puts(line, " ");
         reg_buf_puts(line, fcgi_log_levels[level]);
         reg_buf_puts(line, " ");

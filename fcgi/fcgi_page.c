@@ -2,15 +2,15 @@
 
 
 void
-fcgi_page_begin(fcgi_page_t *page, reg_buf_t *out, int64_t max)
+fcgi_page_begin(fcgi_page_t *page, fcgi_reply_t *reply, int64_t max)
 {
-    page->out = out;
+    page->reply = reply;
     page->max = max;
     page->n = 0;
     page->more = false;
     page->last[0] = '\0';
 
-    reg_buf_puts(out, "[");
+    reg_buf_puts(&reply->body, "[");
 }
 
 
@@ -25,10 +25,10 @@ fcgi_page_item(void *ctx, reg_str_t name)
     }
 
     if (page->n > 0) {
-        reg_buf_puts(page->out, ",");
+        reg_buf_puts(&page->reply->body, ",");
     }
 
-    reg_buf_json(page->out, name);
+    reg_buf_json(&page->reply->body, name);
     page->n++;
 
     if (page->n == page->max) {
@@ -41,7 +41,15 @@ fcgi_page_item(void *ctx, reg_str_t name)
 
 
 void
-fcgi_page_end(fcgi_page_t *page)
+fcgi_page_end(fcgi_page_t *page, reg_str_t uri)
 {
-    reg_buf_puts(page->out, "]");
+    reg_buf_t  link = REG_BUF_INIT;
+
+    reg_buf_puts(&page->reply->body, "]");
+
+    if (page->more) {
+        reg_page_link(&link, uri, reg_str_from(page->last), page->max);
+        fcgi_reply_header(page->reply, "Link", reg_buf_str(&link));
+        reg_buf_free(&link);
+    }
 }

@@ -10,7 +10,6 @@ fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
 {
     reg_page_t   asked;
     fcgi_page_t  page;
-    reg_buf_t    link = REG_BUF_INIT;
     reg_str_t    name = reg_name_str(&r->target.name);
 
     reg_taglist_page_t  tags = { .item = fcgi_page_item, .ctx = &page };
@@ -26,7 +25,7 @@ fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
     reg_buf_json(&reply->body, name);
     reg_buf_puts(&reply->body, ",\"tags\":");
 
-    fcgi_page_begin(&page, &reply->body, asked.n);
+    fcgi_page_begin(&page, reply, asked.n);
     tags.last = reg_str_from(asked.last);
     tags.max = asked.n;
 
@@ -34,14 +33,8 @@ fcgi_tag_list(const fcgi_service_t *service, fcgi_request_t *r,
         return -1;
     }
 
-    fcgi_page_end(&page);
+    fcgi_page_end(&page, r->uri);
     reg_buf_puts(&reply->body, "}");
-
-    if (page.more) {
-        reg_page_link(&link, r->uri, reg_str_from(page.last), asked.n);
-        fcgi_reply_header(reply, "Link", reg_buf_str(&link));
-        reg_buf_free(&link);
-    }
 
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "fcgi_access.h"
 #include "fcgi_metrics.h"
+#include "reg_clock.h"
 #include "reg_jws.h"
 #include "reg_query.h"
 
@@ -83,15 +84,12 @@ fcgi_token_json(const fcgi_token_ask_t *ask, const reg_config_t *config,
     const reg_buf_t tokens[2], const reg_grants_t *granted,
     fcgi_reply_t *reply)
 {
-    struct tm   tm;
-    time_t      now = time(NULL);
-    char        issued[32] = "", *text = NULL;
+    char        issued[REG_CLOCK_TEXT + 1], now[REG_CLOCK_TEXT], *text = NULL;
     reg_buf_t   scope = REG_BUF_INIT;
     json_t     *json;
 
-    if (gmtime_r(&now, &tm) != NULL) {
-        (void) strftime(issued, sizeof(issued), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    }
+    (void) snprintf(issued, sizeof(issued), "%sZ",
+                    reg_clock_text(now, time(NULL)));           /* fits */
 
     for (size_t i = 0; i < granted->n; i++) {
         reg_buf_puts(&scope, i == 0 ? "" : " ");

@@ -14,6 +14,21 @@ reg_clock_ns(clockid_t clock)
 }
 
 
+const char *
+reg_clock_text(char out[REG_CLOCK_TEXT], time_t when)
+{
+    struct tm  tm;
+
+    if (gmtime_r(&when, &tm) == NULL
+        || strftime(out, REG_CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+    {
+        (void) snprintf(out, REG_CLOCK_TEXT, "%lld", (long long) when);
+    }
+
+    return out;
+}
+
+
 void
 reg_clock_cond(pthread_cond_t *cond)
 {

@@ -13,6 +13,10 @@
  *     pthread_mutex_lock(&lock);
  *     while (!ready && reg_clock_wait(&cond, &lock, until)) { }
  *
+ * People read the time of day as RFC 3339 writes it:
+ *
+ *     reg_clock_text(text, time(NULL));        "2026-11-26T02:14:00", UTC
+ *
  * A time is a number of nanoseconds: sums and differences need no care, and
  * 64 bits hold 292 years.
  *
@@ -34,6 +38,11 @@
 
 
 int64_t reg_clock_ns(clockid_t clock);
+
+/* Without its last letter: a fraction of the second may follow, then "Z".  A
+ * time that no calendar has is a number. */
+#define REG_CLOCK_TEXT  32
+const char *reg_clock_text(char out[REG_CLOCK_TEXT], time_t when);
 
 /* Initializes a condition whose waits end by CLOCK_MONOTONIC. */
 void reg_clock_cond(pthread_cond_t *cond);

@@ -125,7 +125,7 @@ reg_index_order(const void *a, const void *b)
 {
     const reg_index_entry_t  *x = a, *y = b;
 
-    return reg_names_compare(reg_digest_str(&x->subject),
+    return reg_str_compare(reg_digest_str(&x->subject),
                              reg_digest_str(&y->subject));
 }
 
@@ -290,6 +290,9 @@ reg_index_names(reg_names_t *names, const reg_path_t *dir,
 }
 
 
+typedef void (*reg_index_dir_pt)(reg_path_t *path, const reg_path_t *v2,
+    const reg_name_t *name, reg_alg_t alg);
+
 typedef int (*reg_index_each_pt)(reg_index_t *index,
     const reg_digest_t *digest, reg_error_t *err);
 
@@ -318,8 +321,10 @@ reg_index_digests(reg_index_t *index, const reg_names_t *names, reg_alg_t alg,
 }
 
 
+/* The same for a directory of each algorithm. */
 static int
-reg_index_add(reg_index_t *index, reg_error_t *err)
+reg_index_all(reg_index_t *index, reg_index_dir_pt at, reg_names_kind_t kind,
+    reg_index_each_pt each, reg_error_t *err)
 {
     int  rc = 0;
 
@@ -327,19 +332,26 @@ reg_index_add(reg_index_t *index, reg_error_t *err)
         reg_names_t  names = REG_NAMES_INIT;
         reg_path_t   dir;
 
-        reg_layout_revisions(&dir, &index->store->v2, index->name,
-                             (reg_alg_t) alg);
-        rc = reg_index_names(&names, &dir, REG_NAMES_PARTS, err);
+        at(&dir, &index->store->v2, index->name, (reg_alg_t) alg);
+        rc = reg_index_names(&names, &dir, kind, err);
 
         if (rc == 0) {
-            rc = reg_index_digests(index, &names, (reg_alg_t) alg,
-                                   reg_index_take, err);
+            rc = reg_index_digests(index, &names, (reg_alg_t) alg, each, err);
         }
 
         reg_names_free(&names);
     }
 
-    return rc == 0 ? reg_index_flush(index, err) : -1;
+    return rc;
+}
+
+
+static int
+reg_index_add(reg_index_t *index, reg_error_t *err)
+{
+    return reg_index_all(index, reg_layout_revisions, REG_NAMES_PARTS,
+                         reg_index_take, err) == -1
+           ? -1 : reg_index_flush(index, err);
 }
 
 
@@ -363,25 +375,8 @@ reg_index_clean_one(reg_index_t *index, const reg_digest_t *subject,
 static int
 reg_index_clean(reg_index_t *index, reg_error_t *err)
 {
-    int  rc = 0;
-
-    for (int alg = 0; alg < REG_ALGS && rc == 0; alg++) {
-        reg_names_t  names = REG_NAMES_INIT;
-        reg_path_t   dir;
-
-        reg_layout_subjects(&dir, &index->store->v2, index->name,
-                            (reg_alg_t) alg);
-        rc = reg_index_names(&names, &dir, REG_NAMES_FILES, err);
-
-        if (rc == 0) {
-            rc = reg_index_digests(index, &names, (reg_alg_t) alg,
-                                   reg_index_clean_one, err);
-        }
-
-        reg_names_free(&names);
-    }
-
-    return rc;
+    return reg_index_all(index, reg_layout_subjects, REG_NAMES_FILES,
+                         reg_index_clean_one, err);
 }
 
 

@@ -53,8 +53,7 @@ struct reg_lists_s {
     size_t              used;
     reg_lists_sys_t     sys;
     uint64_t            asked;          /* who asks gets the next number */
-    reg_lists_count_t   count;
-    reg_lists_count_t   taken;          /* of it */
+    reg_lists_count_t   count;          /* since it was taken */
     reg_lists_entry_t  *newest;
     reg_lists_entry_t  *oldest;
     reg_lists_entry_t  *buckets[REG_LISTS_BUCKETS];
@@ -786,23 +785,11 @@ reg_lists_free(reg_lists_t *lists)
 
 
 void
-reg_lists_count(reg_lists_t *lists, reg_lists_count_t *count)
+reg_lists_take_count(reg_lists_t *lists, reg_lists_count_t *count)
 {
     (void) pthread_mutex_lock(&lists->lock);      /* fails for misuse only */
     *count = lists->count;
     count->bytes = (int64_t) lists->used;
-    (void) pthread_mutex_unlock(&lists->lock);
-}
-
-
-void
-reg_lists_take_count(reg_lists_t *lists, reg_lists_count_t *count)
-{
-    (void) pthread_mutex_lock(&lists->lock);      /* fails for misuse only */
-    count->opened = lists->count.opened - lists->taken.opened;
-    count->read = lists->count.read - lists->taken.read;
-    count->updated = lists->count.updated - lists->taken.updated;
-    count->bytes = (int64_t) lists->used;
-    lists->taken = lists->count;
+    lists->count = (reg_lists_count_t) { 0 };
     (void) pthread_mutex_unlock(&lists->lock);
 }

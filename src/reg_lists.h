@@ -89,9 +89,7 @@ int reg_lists_open(reg_lists_t *lists, const reg_path_t *dir,
 
 void reg_list_close(reg_list_t *list);
 
-void reg_lists_count(reg_lists_t *lists, reg_lists_count_t *count);
-
-/* The same, of what was counted since the last time; bytes are those now. */
+/* What was counted since the last time; bytes are those now. */
 void reg_lists_take_count(reg_lists_t *lists, reg_lists_count_t *count);
 
 #endif

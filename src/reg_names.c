@@ -6,20 +6,10 @@
 #include <unistd.h>
 
 
-int
-reg_names_compare(reg_str_t a, reg_str_t b)
-{
-    size_t  n = a.len < b.len ? a.len : b.len;
-    int     rc = n == 0 ? 0 : memcmp(a.data, b.data, n);
-
-    return rc != 0 ? rc : (a.len > b.len) - (a.len < b.len);
-}
-
-
 static int
 reg_names_order(const void *a, const void *b)
 {
-    return reg_names_compare(*(const reg_str_t *) a, *(const reg_str_t *) b);
+    return reg_str_compare(*(const reg_str_t *) a, *(const reg_str_t *) b);
 }
 
 
@@ -240,7 +230,7 @@ reg_names_above(const reg_names_t *names, size_t low, size_t high,
     while (low < high) {
         size_t  middle = low + (high - low) / 2;
 
-        if (reg_names_compare(names->list[middle], name) <= 0) {
+        if (reg_str_compare(names->list[middle], name) <= 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -287,7 +277,7 @@ typedef struct {
 static int
 reg_names_change_order(const void *a, const void *b)
 {
-    return reg_names_compare(((const reg_names_change_t *) a)->name,
+    return reg_str_compare(((const reg_names_change_t *) a)->name,
                              ((const reg_names_change_t *) b)->name);
 }
 

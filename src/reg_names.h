@@ -70,9 +70,6 @@ bool reg_names_find(const char *path, reg_names_kind_t kind,
 /* The index of the first name after last; 0 for an empty last. */
 size_t reg_names_after(const reg_names_t *names, reg_str_t last);
 
-/* Byte order. */
-int reg_names_compare(reg_str_t a, reg_str_t b);
-
 void reg_names_free(reg_names_t *names);
 
 #endif

@@ -105,22 +105,13 @@ reg_redo_half(reg_redo_t *redo, const reg_logfile_half_t *part,
 
 
 static int
-reg_redo_compare_paths(reg_str_t a, reg_str_t b)
-{
-    int  c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
-}
-
-
-static int
 reg_redo_compare(const void *pa, const void *pb)
 {
     const reg_redo_item_t  *a = *(reg_redo_item_t *const *) pa;
     const reg_redo_item_t  *b = *(reg_redo_item_t *const *) pb;
     int                     c;
 
-    c = reg_redo_compare_paths(a->record.path, b->record.path);
+    c = reg_str_compare(a->record.path, b->record.path);
 
     return c != 0 ? c : (a->n > b->n) - (a->n < b->n);
 }
@@ -135,7 +126,7 @@ reg_redo_find(const reg_redo_t *redo, reg_str_t path)
     while (low < high) {
         size_t  mid = low + (high - low) / 2;
 
-        if (reg_redo_compare_paths(redo->sorted[mid]->record.path, path) < 0) {
+        if (reg_str_compare(redo->sorted[mid]->record.path, path) < 0) {
             low = mid + 1;
         } else {
             high = mid;

@@ -291,7 +291,7 @@ typedef struct {
 static int
 reg_referrers_mark_order(const void *a, const void *b)
 {
-    return reg_names_compare(((const reg_referrers_mark_t *) a)->digest,
+    return reg_str_compare(((const reg_referrers_mark_t *) a)->digest,
                              ((const reg_referrers_mark_t *) b)->digest);
 }
 
@@ -327,7 +327,7 @@ reg_referrers_line_order(const void *a, const void *b)
     const reg_referrer_t *const  *x = a;
     const reg_referrer_t *const  *y = b;
 
-    return reg_names_compare(reg_digest_str(&(*x)->digest),
+    return reg_str_compare(reg_digest_str(&(*x)->digest),
                              reg_digest_str(&(*y)->digest));
 }
 

@@ -134,7 +134,7 @@ static bool
 reg_repo_all_before(reg_str_t prefix, reg_str_t last)
 {
     return !reg_str_starts(last, prefix)
-           && reg_names_compare(prefix, last) < 0;
+           && reg_str_compare(prefix, last) < 0;
 }
 
 
@@ -143,7 +143,7 @@ reg_repo_emit(reg_repo_walk_t *w, reg_str_t text)
 {
     reg_name_t  name;
 
-    if ((w->last.len == 0 || reg_names_compare(text, w->last) > 0)
+    if ((w->last.len == 0 || reg_str_compare(text, w->last) > 0)
         && reg_name_parse(&name, text) == 0
         && w->wanted(w, &name))
     {

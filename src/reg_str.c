@@ -17,6 +17,16 @@ reg_str_eq(reg_str_t a, reg_str_t b)
 }
 
 
+int
+reg_str_compare(reg_str_t a, reg_str_t b)
+{
+    size_t  n = a.len < b.len ? a.len : b.len;
+    int     rc = n == 0 ? 0 : memcmp(a.data, b.data, n);
+
+    return rc != 0 ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
 static char
 reg_str_lower(char c)
 {

@@ -57,6 +57,10 @@ bool reg_str_eq(reg_str_t a, reg_str_t b);
 bool reg_str_eq_nocase(reg_str_t a, reg_str_t b);
 bool reg_str_starts(reg_str_t s, reg_str_t prefix);
 
+/* The order of their bytes: less than 0, 0, or more; what another one begins
+ * with is before it. */
+int reg_str_compare(reg_str_t a, reg_str_t b);
+
 /* Cuts white space (blank, tab) off both ends. */
 reg_str_t reg_str_trim(reg_str_t s);
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "reg_names.h"
 #include "reg_tag.h"
 #include "reg_tagfill.h"
 #include "reg_tagset.h"
@@ -90,7 +89,7 @@ reg_taglist_member(void *ctx, reg_str_t member)
 
     if (walk->odd || walk->n == walk->asked
         || reg_tagset_member_parse(member, &tag) == -1
-        || reg_names_compare(reg_tag_str(&tag), reg_tag_str(&walk->before))
+        || reg_str_compare(reg_tag_str(&tag), reg_tag_str(&walk->before))
            <= 0)
     {
         walk->odd = true;

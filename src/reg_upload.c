@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
 #include "reg_durable.h"
 #include "reg_lock.h"
 
@@ -289,15 +290,12 @@ int
 reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
     char uuid[REG_UUID_LEN + 1], reg_error_t *err)
 {
-    char        started[32];
-    time_t      now = time(NULL);
-    struct tm   tm;
+    char        started[REG_CLOCK_TEXT + 1], text[REG_CLOCK_TEXT];
     reg_path_t  dir;
     reg_hash_t  hash;
-    size_t      len;
 
-    (void) gmtime_r(&now, &tm);
-    len = strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    (void) snprintf(started, sizeof(started), "%sZ",
+                    reg_clock_text(text, time(NULL)));          /* fits */
 
     if (reg_store_room(store, 0, err) == -1
         || reg_upload_uuid(uuid, err) == -1)
@@ -307,8 +305,7 @@ reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
 
     reg_layout_upload(&dir, &store->v2, name, uuid);
 
-    if (reg_upload_make(store, &dir, (reg_str_t) { len, started }, err) == -1)
-    {
+    if (reg_upload_make(store, &dir, reg_str_from(started), err) == -1) {
         return -1;
     }
 

@@ -86,19 +86,10 @@ reg_users_odd(reg_users_odd_t *odd, size_t line, const char *why)
 
 
 static int
-reg_users_order_names(reg_str_t a, reg_str_t b)
-{
-    int  order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-
-static int
 reg_users_order(const void *a, const void *b)
 {
     const reg_user_t  *x = a, *y = b;
-    int                order = reg_users_order_names(x->name, y->name);
+    int                order = reg_str_compare(x->name, y->name);
 
     return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
@@ -264,7 +255,7 @@ reg_users_find(const reg_users_content_t *users, reg_str_t name)
 
     while (low < high) {
         size_t  mid = low + (high - low) / 2;
-        int     order = reg_users_order_names(users->list[mid].name, name);
+        int     order = reg_str_compare(users->list[mid].name, name);
 
         if (order == 0) {
             return &users->list[mid];

@@ -46,6 +46,28 @@ seconds_are_those_of_time(void **state)
 }
 
 
+static void
+a_date_is_written_as_rfc_3339_writes_it(void **state)
+{
+    char  text[REG_CLOCK_TEXT];
+
+    (void) state;
+
+    assert_string_equal(reg_clock_text(text, 0), "1970-01-01T00:00:00");
+    assert_string_equal(reg_clock_text(text, 951782399),
+                        "2000-02-28T23:59:59");
+    assert_string_equal(reg_clock_text(text, 951782400),
+                        "2000-02-29T00:00:00");
+    assert_string_equal(reg_clock_text(text, 4102444799),
+                        "2099-12-31T23:59:59");
+    assert_string_equal(reg_clock_text(text, -1), "1969-12-31T23:59:59");
+
+    /* years of struct tm are an int */
+    assert_string_equal(reg_clock_text(text, INT64_MAX),
+                        "9223372036854775807");
+}
+
+
 /* With another clock it would end at once: that of the day is past any time of
  * this one. */
 static void
@@ -114,6 +136,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(a_clock_goes_on),
         cmocka_unit_test(seconds_are_those_of_time),
+        cmocka_unit_test(a_date_is_written_as_rfc_3339_writes_it),
         cmocka_unit_test(a_wait_ends_when_its_time_has_come),
         cmocka_unit_test(a_wait_ends_with_a_signal),
     };

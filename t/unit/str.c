@@ -52,6 +52,31 @@ prefixes_are_found(void **state)
 
 
 static void
+the_order_is_that_of_bytes(void **state)
+{
+    /* each is before all that follow it */
+    const reg_str_t  order[] = {
+        REG_STR_NULL, REG_STR("\0"), REG_STR("A"), REG_STR("a"),
+        REG_STR("a\0"), REG_STR("a-b"), REG_STR("a/b"), REG_STR("aa"),
+        REG_STR("b"), REG_STR("\xc3\xa4"), REG_STR("\xff")
+    };
+    const size_t     n = sizeof(order) / sizeof(order[0]);
+
+    (void) state;
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < n; k++) {
+            int  got = reg_str_compare(order[i], order[k]);
+
+            assert_int_equal((got > 0) - (got < 0), (i > k) - (i < k));
+        }
+    }
+
+    assert_int_equal(reg_str_compare(REG_STR_NULL, REG_STR("")), 0);
+}
+
+
+static void
 blanks_are_cut_off_both_ends(void **state)
 {
     (void) state;
@@ -356,6 +381,7 @@ main(void)
         cmocka_unit_test(slices_compare_by_length_and_bytes),
         cmocka_unit_test(case_is_ignored_for_letters_only),
         cmocka_unit_test(prefixes_are_found),
+        cmocka_unit_test(the_order_is_that_of_bytes),
         cmocka_unit_test(blanks_are_cut_off_both_ends),
         cmocka_unit_test(cut_splits_at_the_first_separator),
         cmocka_unit_test(numbers_are_digits_within_the_bound),
