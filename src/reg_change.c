@@ -21,15 +21,13 @@ reg_change_init(reg_change_t *c, reg_store_t *store)
 
 
 static void
-reg_change_add(reg_change_t *c, int rank, const reg_path_t *path,
-    reg_str_t content, bool known)
+reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record)
 {
-    reg_record_add(&c->records, &(reg_record_t) {
-        .kind = REG_RECORD_PUT, .rank = rank, .known = known,
-        .path = reg_path_rest(path, &c->store->v2), .content = content,
-    });
+    record.kind = REG_RECORD_PUT;
+    record.path = reg_path_rest(path, &c->store->v2);
+    reg_record_add(&c->records, &record);
 
-    for (size_t i = (size_t) rank; i < REG_CHANGE_RANKS; i++) {
+    for (size_t i = (size_t) record.rank; i < REG_CHANGE_RANKS; i++) {
         c->below[i] = c->records.len;
     }
 }
@@ -39,7 +37,8 @@ void
 reg_change_put(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content)
 {
-    reg_change_add(c, rank, path, content, false);
+    reg_change_add(c, path, (reg_record_t) { .rank = rank,
+                                             .content = content });
 }
 
 
@@ -47,9 +46,14 @@ void
 reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content)
 {
+    struct stat  st;
+
     c->failed |= reg_journal_place(&c->places,
                                    reg_path_rest(path, &c->store->v2)) == -1;
-    reg_change_add(c, rank, path, content, false);
+    reg_change_add(c, path, (reg_record_t) {
+        .rank = rank, .content = content,
+        .ahead = lstat(path->text, &st) == 0 && st.st_mtime > time(NULL),
+    });
 }
 
 
@@ -61,7 +65,8 @@ reg_change_need(reg_change_t *c, const reg_path_t *path, reg_str_t content)
     if (lstat(path->text, &st) == 0
         && st.st_mtime > time(NULL) - REG_CHANGE_YOUNG)
     {
-        reg_change_add(c, 0, path, content, true);
+        reg_change_add(c, path, (reg_record_t) { .known = true,
+                                                 .content = content });
     }
 }
 

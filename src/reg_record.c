@@ -8,7 +8,7 @@
 
 #define REG_RECORD_MAGIC  0x31766e6c756f6a72u
 
-/* of a record: kind, rank, known, 0, length of path and of content */
+/* of a record: kind, rank, known, ahead, length of path and of content */
 #define REG_RECORD_HEAD      12
 #define REG_RECORD_PATH_MAX  1024
 #define REG_RECORD_RANKS     3
@@ -63,6 +63,7 @@ reg_record_add(reg_buf_t *out, const reg_record_t *record)
     head[0] = (unsigned char) record->kind;
     head[1] = (unsigned char) record->rank;
     head[2] = record->known;
+    head[3] = record->ahead;
     reg_record_put32(head + 4, record->path.len);
     reg_record_put32(head + 8, record->content.len);
 
@@ -118,7 +119,7 @@ reg_record_next(reg_str_t *rest, reg_record_t *record)
 
     if (left < REG_RECORD_HEAD
         || (p[0] != REG_RECORD_PUT && p[0] != REG_RECORD_GONE)
-        || p[1] >= REG_RECORD_RANKS || p[2] > 1 || p[3] != 0)
+        || p[1] >= REG_RECORD_RANKS || p[2] > 1 || p[3] > 1)
     {
         return -1;
     }
@@ -126,6 +127,7 @@ reg_record_next(reg_str_t *rest, reg_record_t *record)
     record->kind = (reg_record_kind_t) p[0];
     record->rank = p[1];
     record->known = p[2];
+    record->ahead = p[3];
     record->path.len = reg_record_get32(p + 4);
     record->content.len = reg_record_get32(p + 8);
     left -= REG_RECORD_HEAD;

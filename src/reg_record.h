@@ -40,6 +40,7 @@ typedef struct {
     reg_record_kind_t  kind;
     int                rank;            /* of a put: see reg_durable.h */
     bool               known;           /* was in place already */
+    bool               ahead;           /* of the clock was what it replaces */
     reg_str_t          path;            /* borrowed; from below v2 */
     reg_str_t          content;         /* borrowed */
 } reg_record_t;

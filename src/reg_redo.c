@@ -221,7 +221,7 @@ reg_redo_is_old(const reg_redo_item_t *item, const reg_path_t *path)
     end.data += end.len - (sizeof(current) - 1);
     end.len = sizeof(current) - 1;
 
-    return reg_str_eq(end, reg_str_from(current))
+    return reg_str_eq(end, reg_str_from(current)) && !item->record.ahead
            && lstat(path->text, &st) == 0
            && st.st_mtim.tv_sec - REG_REDO_MARGIN > item->time / 1000000000
            && reg_link_read(path, &d, REG_MANIFEST_UNKNOWN, &quiet) == 0;

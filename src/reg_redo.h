@@ -4,8 +4,10 @@
  * Whoever opens the journal (reg_journal.h) and finds nobody else there cannot
  * know what became of the records in it: after a power cut, their files may be
  * there, missing, or empty.  So each name gets what the last record says of
- * it, anew.  A name that was removed since is left alone; so is a file that
- * another program replaced more than REG_REDO_MARGIN seconds later.
+ * it, anew.  A name that was removed since is left alone; so is a tag that
+ * another program moved more than REG_REDO_MARGIN seconds later.  That is told
+ * by times, and where those were wrong, as of a clock that was set back, the
+ * record counts.
  *
  * It may be done again any number of times, and broken off.
  *

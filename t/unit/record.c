@@ -32,12 +32,15 @@ records_come_back(void **state)
     add(&buf, REG_RECORD_PUT, LINK, "sha256:1");
     add(&buf, REG_RECORD_GONE, "repositories/a", "");
     add(&buf, REG_RECORD_PUT, "_catalog/a+b", "");
+    reg_record_add(&buf, &(reg_record_t) {
+        .kind = REG_RECORD_PUT, .path = REG_STR(LINK), .known = true,
+        .ahead = true });
     rest = reg_buf_str(&buf);
 
     assert_int_equal(reg_record_next(&rest, &r), 1);
     assert_int_equal(r.kind, REG_RECORD_PUT);
     assert_int_equal(r.rank, 2);
-    assert_false(r.known);
+    assert_false(r.known || r.ahead);
     assert_true(reg_str_eq(r.path, REG_STR(LINK)));
     assert_true(reg_str_eq(r.content, REG_STR("sha256:1")));
 
@@ -45,6 +48,8 @@ records_come_back(void **state)
     assert_int_equal(r.kind, REG_RECORD_GONE);
     assert_int_equal(reg_record_next(&rest, &r), 1);
     assert_int_equal(r.content.len, 0);
+    assert_int_equal(reg_record_next(&rest, &r), 1);
+    assert_true(r.known && r.ahead);
     assert_int_equal(reg_record_next(&rest, &r), 0);
 
     reg_buf_free(&buf);
