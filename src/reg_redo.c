@@ -163,6 +163,61 @@ reg_redo_gone(reg_redo_t *redo, const reg_redo_item_t *gone)
 }
 
 
+/* A tag that came to point to a manifest before that was removed.  Whoever
+ * removed it has said so of the tags that there were: of a push that broke off
+ * between its files nobody has. */
+static void
+reg_redo_untag(reg_redo_t *redo, const reg_redo_item_t *gone)
+{
+    static const char  revisions[] = "/_manifests/revisions/";
+
+    reg_str_t   path = gone->record.path, alg;
+    reg_path_t  tags = { 0, "" };
+    const char  *at = memmem(path.data, path.len, revisions,
+                             sizeof(revisions) - 1);
+
+    if (at == NULL) {
+        return;
+    }
+
+    (void) snprintf(tags.text, sizeof(tags.text), "%.*s/_manifests/tags/",
+                    (int) (at - path.data), path.data);     /* is shorter */
+    path.len -= (size_t) (at - path.data) + sizeof(revisions) - 1;
+    path.data = at + sizeof(revisions) - 1;
+    alg = reg_str_cut(&path, '/');
+    path = reg_str_cut(&path, '/');
+
+    for (size_t i = reg_redo_find(redo, reg_str_from(tags.text));
+         i < redo->n && reg_str_starts(redo->sorted[i]->record.path,
+                                       reg_str_from(tags.text));
+         i++)
+    {
+        reg_str_t  hex = redo->sorted[i]->record.content;
+
+        redo->sorted[i]->void_ |= redo->sorted[i]->n < gone->n
+            && reg_str_eq(reg_str_cut(&hex, ':'), alg) && reg_str_eq(hex, path);
+    }
+}
+
+
+/* Of those that are left, the last one of each path. */
+static void
+reg_redo_last(reg_redo_t *redo)
+{
+    reg_str_t  path = REG_STR_NULL;
+
+    for (size_t i = redo->n; i-- > 0; /* void */) {
+        reg_redo_item_t  *item = redo->sorted[i];
+
+        item->void_ |= reg_str_eq(item->record.path, path);
+
+        if (!item->void_) {
+            path = item->record.path;
+        }
+    }
+}
+
+
 static int
 reg_redo_sort(reg_redo_t *redo, reg_error_t *err)
 {
@@ -185,16 +240,12 @@ reg_redo_sort(reg_redo_t *redo, reg_error_t *err)
     for (size_t i = 0; i < redo->n; i++) {
         if (redo->items[i].record.kind == REG_RECORD_GONE) {
             reg_redo_gone(redo, &redo->items[i]);
+            reg_redo_untag(redo, &redo->items[i]);
             redo->items[i].void_ = true;
         }
     }
 
-    /* of those that are left, the last one of each path */
-    for (size_t i = 0; i + 1 < redo->n; i++) {
-        redo->sorted[i]->void_ |=
-            reg_str_eq(redo->sorted[i]->record.path,
-                       redo->sorted[i + 1]->record.path);
-    }
+    reg_redo_last(redo);
 
     return 0;
 }

@@ -220,6 +220,57 @@ what_was_deleted_stays_away(void **state)
 }
 
 
+static int  renames_that_work;
+
+
+static int
+failing_rename(const char *from, const char *to)
+{
+    if (renames_that_work-- == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    return rename(from, to);
+}
+
+
+/* A push broke off behind its revision, which was then deleted: the tag must
+ * not come to point there. */
+static void
+a_deleted_manifest_gets_no_tag(void **state)
+{
+    char          text[64];
+    reg_digest_t  d = content(2, text);
+    reg_sys_t     sys = reg_sys_kernel;
+    reg_path_t    link;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    reg_layout_revision(&link, &tree_store.v2, &name, &d);
+
+    for (renames_that_work = 0; !tree_has(link.text); /* void */) {
+        int  most = renames_that_work + 1;
+
+        sys.rename = failing_rename;
+        tree_store.sys = &sys;
+        assert_int_equal(push("v1", 2), -1);
+        tree_store.sys = &reg_sys_kernel;
+        renames_that_work = most;
+    }
+
+    assert_true(points("v1", 1));
+    no_error();
+    assert_int_equal(reg_revision_delete(&tree_store, &name, &d, NULL, &err),
+                     0);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v1", 1));
+    assert_null(fault_check_tree());
+}
+
+
 static void
 what_was_deleted_may_come_again(void **state)
 {
@@ -1240,6 +1291,7 @@ main(void)
         TEST(what_was_pushed_comes_back),
         TEST(the_last_one_of_a_tag_wins),
         TEST(what_was_deleted_stays_away),
+        TEST(a_deleted_manifest_gets_no_tag),
         TEST(what_was_deleted_may_come_again),
         TEST(a_checkpoint_empties_the_journal),
         TEST(both_halves_are_done_again_in_order),
