@@ -331,27 +331,46 @@ ngx_http_registry_body_aim(ngx_http_request_t *r,
 }
 
 
-/* How much to read at once.  Of a chunked body nginx wants to see the rest of a
- * chunk, or else so much that it can keep what comes after the body: both
- * together are as safe, and a chunk comes with the frame of the next one. */
+/* How much to read at once.  nginx would read a chunked body chunk by chunk: it
+ * can keep only so much of what comes after it. */
 
 static size_t
 ngx_http_registry_body_want(ngx_http_request_t *r)
 {
-    off_t                      size;
-    ngx_http_request_body_t   *rb = r->request_body;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_request_body_t  *rb = r->request_body;
 
-    if (rb->chunked == NULL || rb->chunked->size == 0) {
-        return NGX_HTTP_REGISTRY_QUANTUM;
+    if (rb->chunked && rb->rest > 0) {
+        rb->rest = NGX_HTTP_REGISTRY_QUANTUM;
     }
 
+    return NGX_HTTP_REGISTRY_QUANTUM;
+}
+
+
+/* More than nginx keeps of what comes after a body is dropped, and the
+ * connection closed after the answer: who sends requests without waiting for
+ * answers has to send them again then (RFC 9112, 9.3.2). */
+
+void
+ngx_http_registry_body_cut(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_buf_t                 *b = r->request_body->buf;
+    ngx_http_core_srv_conf_t  *cscf;
+
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    size = ngx_min(rb->chunked->size, NGX_HTTP_REGISTRY_QUANTUM);
 
-    rb->rest = size + (off_t) cscf->large_client_header_buffers.size;
+    while (in && !in->buf->last_buf) {
+        in = in->next;
+    }
 
-    return (size_t) rb->rest;
+    if (in && b && r->request_body->chunked
+        && (size_t) (b->last - b->pos)
+           > cscf->large_client_header_buffers.size)
+    {
+        b->last = b->pos;
+        r->keepalive = 0;
+        r->lingering_close = 1;
+    }
 }
 
 

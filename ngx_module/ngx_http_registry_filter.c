@@ -365,6 +365,10 @@ ngx_http_registry_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
+    if (ctx && ctx->job) {
+        ngx_http_registry_body_cut(r, in);
+    }
+
     if (ctx == NULL || ctx->body_max == 0) {
         return ngx_http_next_request_body_filter(r, in);
     }

@@ -302,6 +302,9 @@ ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
     ngx_http_registry_ring_t *ring, ngx_uint_t busy);
 
+/* body: sees what nginx makes of what it reads. */
+void ngx_http_registry_body_cut(ngx_http_request_t *r, ngx_chain_t *in);
+
 /* body: whether all of it is in the ring. */
 ngx_uint_t ngx_http_registry_body_ended(ngx_http_request_t *r);
 
