@@ -6,10 +6,8 @@
 
 #include "reg_address.h"
 #include "reg_config_access.h"
-#include "reg_config_key.h"
 #include "reg_config_reader.h"
-
-
+#include "reg_config_value.h"
 
 
 void
@@ -21,8 +19,8 @@ reg_config_init(reg_config_t *config)
 
     for (size_t i = 0; (key = reg_config_key_at(i)) != NULL; i++) {
         if (key->initial != NULL) {
-            int  rc = reg_config_key_parse(key, reg_str_from(key->initial),
-                                           config);
+            int  rc = reg_config_value_parse(key, reg_str_from(key->initial),
+                                             config);
 
             assert(rc == 0);
             (void) rc;                          /* without assertions */
@@ -37,11 +35,11 @@ reg_config_store(reg_config_reader_t *r, const reg_config_key_t *key,
 {
     char  expected[96], found[REG_CONFIG_FOUND], why[192];
 
-    if (reg_config_key_parse(key, value, &r->config) == 0) {
+    if (reg_config_value_parse(key, value, &r->config) == 0) {
         return 0;
     }
 
-    reg_config_key_expected(key, expected, sizeof(expected));
+    reg_config_value_expected(key, expected, sizeof(expected));
 
     if (value.len == 0) {
         (void) snprintf(why, sizeof(why), "has no value; expected %s",
@@ -215,7 +213,7 @@ reg_config_typed(reg_config_reader_t *r, const reg_config_key_t *key)
     }
 
     if (r->event->type != YAML_SCALAR_EVENT) {
-        reg_config_key_expected(key, expected, sizeof(expected));
+        reg_config_value_expected(key, expected, sizeof(expected));
         (void) snprintf(why, sizeof(why), "expected %s", expected);
         return reg_config_fail(r, key->path, why);
     }
@@ -651,7 +649,7 @@ reg_config_describe(reg_buf_t *out)
 
     for (size_t i = 0; (key = reg_config_key_at(i)) != NULL; i++) {
         if (!reg_config_key_is_foreign(key)) {
-            reg_config_key_expected(key, expected, sizeof(expected));
+            reg_config_value_expected(key, expected, sizeof(expected));
             reg_buf_printf(out, "%s\n    %s\n    %s%s%s\n", key->path,
                            key->help, expected,
                            key->initial == NULL ? "" : "; default ",

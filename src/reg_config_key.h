@@ -21,6 +21,9 @@
 #define REG_CONFIG_KEYS_MAX  160
 #define REG_CONFIG_PATH      128
 
+/* the offset of what is only looked at */
+#define REG_CONFIG_NOWHERE   SIZE_MAX
+
 typedef enum {
     REG_CONFIG_BOOL,
     REG_CONFIG_NOT,          /* a bool, stored inverted */
@@ -80,13 +83,5 @@ const reg_config_key_t *reg_config_key_spelled(reg_str_t name);
 
 /* The same for a section, as a slice of a row's path. */
 reg_str_t reg_config_key_spelled_section(reg_str_t name);
-
-/* Puts a value where the row says.  -1 if it is not of the row's kind. */
-int reg_config_key_parse(const reg_config_key_t *key, reg_str_t value,
-    reg_config_t *config);
-
-/* Writes what the value may be, as a part of a sentence. */
-void reg_config_key_expected(const reg_config_key_t *key, char *out,
-    size_t size);
 
 #endif

@@ -47,7 +47,6 @@ typedef struct {
 } reg_path_t;
 
 
-
 void reg_layout_blobs(reg_path_t *p, const reg_path_t *v2);
 void reg_layout_blob(reg_path_t *p, const reg_path_t *v2,
     const reg_digest_t *d);                               /* …/data */
