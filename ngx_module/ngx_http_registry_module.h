@@ -278,9 +278,9 @@ ngx_int_t ngx_http_registry_task_leg(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_task_hash(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
-/* upload: what runs there, called by task. */
-void ngx_http_registry_upload_leg(ngx_http_registry_job_t *job);
-void ngx_http_registry_upload_hash(ngx_http_registry_job_t *job);
+/* leg: what runs there, called by task. */
+void ngx_http_registry_leg_run(ngx_http_registry_job_t *job);
+void ngx_http_registry_leg_hash(ngx_http_registry_job_t *job);
 
 /* task: lets the job go.  A session that is open is suspended in the thread
  * pool, without the request. */

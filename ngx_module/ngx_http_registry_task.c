@@ -121,14 +121,14 @@ ngx_http_registry_task_back(ngx_event_t *ev)
 static void
 ngx_http_registry_task_run_leg(void *data, ngx_log_t *log)
 {
-    ngx_http_registry_upload_leg(data);
+    ngx_http_registry_leg_run(data);
 }
 
 
 static void
 ngx_http_registry_task_run_hash(void *data, ngx_log_t *log)
 {
-    ngx_http_registry_upload_hash(data);
+    ngx_http_registry_leg_hash(data);
 }
 
 
