@@ -1,6 +1,5 @@
 #include "reg_upload.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,6 +8,7 @@
 
 #include "reg_clock.h"
 #include "reg_durable.h"
+#include "reg_hashstate.h"
 #include "reg_lock.h"
 
 
@@ -20,8 +20,6 @@
 /* what goes past the page cache must be worth a request of its own */
 #define REG_UPLOAD_DIRECT  (64 * 1024)
 
-#define REG_UPLOAD_READ    (256 * 1024)
-
 /* seconds in which whoever makes a session has made its data file */
 #define REG_UPLOAD_YOUNG   3600
 
@@ -31,166 +29,6 @@ reg_upload_unknown(const char *uuid, reg_error_t *err)
 {
     reg_error_detail(err, "uuid", reg_str_from(uuid));
     return -1;
-}
-
-
-/* ---- states of the running digest ---------------------------------------- */
-
-
-static void
-reg_upload_state_dir(reg_path_t *path, const reg_path_t *dir, reg_alg_t alg)
-{
-    *path = *dir;
-    reg_path_add(path, "hashstates");
-    reg_path_add(path, reg_alg_name(alg));
-}
-
-
-static void
-reg_upload_state_path(reg_path_t *path, const reg_path_t *dir, reg_alg_t alg,
-    int64_t offset)
-{
-    char  name[24];
-
-    (void) snprintf(name, sizeof(name), "%lld", (long long) offset);
-    reg_upload_state_dir(path, dir, alg);
-    reg_path_add(path, name);
-}
-
-
-/* Writes the state as it is now.  Not synced: a state that a crash lost or cut
- * is made again from the data. */
-static int
-reg_upload_state_save(reg_store_t *store, const reg_path_t *dir,
-    const reg_hash_t *hash, reg_error_t *err)
-{
-    unsigned char  state[REG_HASH_STATE_MAX];
-    reg_path_t     path;
-    size_t         len = reg_hash_export(hash, state);
-    int            fd, rc;
-
-    reg_upload_state_dir(&path, dir, hash->alg);
-
-    if (reg_durable_mkdir(store, &path, err) == -1) {
-        return -1;
-    }
-
-    reg_upload_state_path(&path, dir, hash->alg, reg_hash_length(hash));
-    fd = store->sys->open(path.text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-                          0644);
-
-    if (fd == -1) {
-        return reg_error_sys(err, errno, REG_BLOB_UPLOAD_UNKNOWN, "create",
-                             path.text);
-    }
-
-    rc = reg_durable_write(store, fd, state, len, 0, path.text, err);
-    (void) close(fd);                   /* a hint, see above */
-
-    return rc;
-}
-
-
-static int
-reg_upload_state_load(reg_hash_t *hash, const reg_path_t *dir, reg_alg_t alg,
-    int64_t offset)
-{
-    unsigned char  state[REG_HASH_STATE_MAX + 1];
-    reg_path_t     path;
-    ssize_t        n;
-    int            fd;
-
-    reg_upload_state_path(&path, dir, alg, offset);
-    fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd == -1) {
-        return -1;
-    }
-
-    n = read(fd, state, sizeof(state));
-    (void) close(fd);                   /* was only read */
-
-    return n > 0 && reg_hash_import(hash, alg, state, (size_t) n) == 0
-           && reg_hash_length(hash) == offset ? 0 : -1;
-}
-
-
-/* Takes up the saved state that covers most of [0, size).  Returns 1 if a
- * directory of states is there, whatever it holds, else 0. */
-static int
-reg_upload_state_best(reg_hash_t *hash, const reg_path_t *dir, reg_alg_t alg,
-    int64_t size)
-{
-    struct dirent  *entry;
-    reg_hash_t      one;
-    reg_path_t      path;
-    int64_t         offset;
-    DIR            *d;
-
-    reg_hash_init(hash, alg);
-
-    reg_upload_state_dir(&path, dir, alg);
-    d = opendir(path.text);
-
-    if (d == NULL) {
-        return 0;
-    }
-
-    while ((entry = readdir(d)) != NULL) {
-        if (reg_str_int(reg_str_from(entry->d_name), size, &offset) == 0
-            && offset > reg_hash_length(hash)
-            && reg_upload_state_load(&one, dir, alg, offset) == 0)
-        {
-            *hash = one;
-        }
-    }
-
-    (void) closedir(d);                 /* was only read */
-    return 1;
-}
-
-
-/* ---- hashing what is on disk --------------------------------------------- */
-
-
-/* Hashes [from, to) of fd. */
-static int
-reg_upload_rehash(reg_hash_t *hash, int fd, int64_t from, int64_t to,
-    const reg_path_t *dir, reg_error_t *err)
-{
-    char  *chunk = malloc(REG_UPLOAD_READ);
-    int    rc = -1;
-
-    if (chunk == NULL) {
-        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "hash", dir->text);
-    }
-
-    while (from < to) {
-        ssize_t  n = pread(fd, chunk, REG_UPLOAD_READ, (off_t) from);
-
-        if (n == -1 && errno == EINTR) {
-            continue;
-        }
-
-        if (n <= 0) {
-            (void) reg_error_sys(err, n == 0 ? EIO : errno, REG_UNKNOWN,
-                                 "read", dir->text);
-            goto out;
-        }
-
-        if (n > to - from) {
-            n = (ssize_t) (to - from);
-        }
-
-        reg_hash_update(hash, chunk, (size_t) n);
-        from += n;
-    }
-
-    rc = 0;
-
-out:
-    free(chunk);
-    return rc;
 }
 
 
@@ -315,7 +153,7 @@ reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
 
     /* a state at offset 0 is how the next request knows the algorithm */
     reg_hash_init(&hash, alg);
-    return reg_upload_state_save(store, &dir, &hash, err);
+    return reg_hashstate_save(store, &dir, &hash, err);
 }
 
 
@@ -427,10 +265,9 @@ reg_upload_catch_up(reg_upload_t *up, reg_error_t *err)
         return 0;
     }
 
-    (void) reg_upload_state_best(&up->hash, &up->dir, alg, up->offset);
+    (void) reg_hashstate_best(&up->hash, &up->dir, alg, up->offset);
 
-    return reg_upload_rehash(&up->hash, up->fd, reg_hash_length(&up->hash),
-                             up->offset, &up->dir, err);
+    return reg_hashstate_cover(&up->hash, up->fd, up->offset, &up->dir, err);
 }
 
 
@@ -439,11 +276,8 @@ reg_upload_take_up(reg_upload_t *up, const reg_digest_t *want,
     reg_error_t *err)
 {
     /* the rare algorithm leaves its mark at the start of the session */
-    if (reg_upload_state_best(&up->hash, &up->dir, REG_SHA512, up->offset)
-        == 0)
-    {
-        (void) reg_upload_state_best(&up->hash, &up->dir, REG_SHA256,
-                                     up->offset);
+    if (!reg_hashstate_best(&up->hash, &up->dir, REG_SHA512, up->offset)) {
+        (void) reg_hashstate_best(&up->hash, &up->dir, REG_SHA256, up->offset);
     }
 
     if (up->offset == 0 && want != NULL) {
@@ -724,8 +558,6 @@ reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 static int
 reg_upload_save(reg_upload_t *up, reg_error_t *err)
 {
-    reg_path_t  old;
-
     if (reg_upload_catch_up(up, err) == -1) {
         return -1;
     }
@@ -734,13 +566,12 @@ reg_upload_save(reg_upload_t *up, reg_error_t *err)
         return reg_error_sys(err, errno, REG_UNKNOWN, "fsync", up->dir.text);
     }
 
-    if (reg_upload_state_save(up->store, &up->dir, &up->hash, err) == -1) {
+    if (reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1) {
         return -1;
     }
 
     if (up->saved > 0) {
-        reg_upload_state_path(&old, &up->dir, up->hash.alg, up->saved);
-        (void) up->store->sys->unlink(old.text);    /* merely old */
+        reg_hashstate_remove(up->store, &up->dir, up->hash.alg, up->saved);
     }
 
     up->saved = up->offset;
@@ -774,7 +605,7 @@ reg_upload_verify(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
     if (want->alg != up->hash.alg) {
         reg_hash_init(&other, want->alg);
 
-        if (reg_upload_rehash(&other, up->fd, 0, up->offset, &up->dir, err)
+        if (reg_hashstate_cover(&other, up->fd, up->offset, &up->dir, err)
             == -1)
         {
             return -1;
@@ -798,10 +629,7 @@ reg_upload_verify(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 static void
 reg_upload_retire(reg_upload_t *up)
 {
-    reg_path_t  states = up->dir;
-
-    reg_path_add(&states, "hashstates");
-    reg_durable_discard(&states);
+    reg_hashstate_discard(&up->dir);
 
     if (!reg_durable_spare_give(up->store, &up->dir)) {
         reg_durable_discard(&up->dir);
