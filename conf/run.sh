@@ -121,22 +121,40 @@ trap 'stop 1' EXIT
 "$WORKER" --config "$config" --root "$ROOT" --socket "$socket" 2>> "$RUNDIR/worker.log" &
 worker=$!
 
-"$nginx_bin" -p "$RUNDIR" -c "$RUNDIR/nginx.conf" -e "$RUNDIR/error.log" -g 'daemon off;' &
+"$nginx_bin" -p "$RUNDIR" -c "$RUNDIR/nginx.conf" -e "$RUNDIR/error.log" -g 'daemon off;' \
+    2> "$RUNDIR/nginx.err" &
 nginx=$!
 
-url=http://$LISTEN/v2/
+# nginx says each attempt to bind, and all of it twice
+nginx_stopped() {
+    if grep -q 'Address already in use' "$RUNDIR/nginx.err"; then
+        die "something listens on $LISTEN already: stop it, or choose another port: make run LISTEN=127.0.0.1:5001"
+    fi
+
+    cat "$RUNDIR/nginx.err" >&2
+    die "nginx stopped: see $RUNDIR/error.log"
+}
+
+# what a client on this host calls it
+case $LISTEN in
+    *[!0-9]*) host=$LISTEN ;;
+    *)        host=127.0.0.1:$LISTEN ;;
+esac
+case $host in
+    0.0.0.0:*|'*:'*|'[::]:'*) host=127.0.0.1:${LISTEN##*:} ;;
+esac
 
 # nginx writes its pid when it listens
 tries=0
 until [ -S "$socket" ] && [ -s "$RUNDIR/nginx.pid" ]; do
     kill -0 "$worker" 2> /dev/null || { tail -3 "$RUNDIR/worker.log" >&2; die "the worker stopped: see $RUNDIR/worker.log"; }
-    kill -0 "$nginx" 2> /dev/null || { tail -3 "$RUNDIR/error.log" >&2; die "nginx stopped: see $RUNDIR/error.log"; }
+    kill -0 "$nginx" 2> /dev/null || nginx_stopped
     tries=$((tries + 1))
     [ "$tries" -lt 200 ] || die "not ready after 20 s: see $RUNDIR"
     sleep 0.1
 done
 
-say "ready: $url"
+say "ready: http://$host/v2/"
 say
 say "  images   $ROOT"
 say "  logs     $RUNDIR/error.log, access.log, worker.log"
@@ -146,11 +164,12 @@ say "Try it:"
 say
 case $access in
     open:*) ;;
-    *) say "  docker login $LISTEN" ;;
+    *) say "  docker login $host" ;;
 esac
-say "  docker tag alpine $LISTEN/hello"
-say "  docker push $LISTEN/hello"
-say "  docker pull $LISTEN/hello"
+say "  docker pull alpine"
+say "  docker tag alpine $host/hello"
+say "  docker push $host/hello"
+say "  docker pull $host/hello"
 say
 case $access in
     open:*)

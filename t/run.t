@@ -98,6 +98,11 @@ my ($second, $again) = start(LISTEN => '127.0.0.1:1');
 waitpid $second, 0;
 like(said($again), qr/another registry runs with RUNDIR/,
     'a second one in the same place is refused');
+($second, $again) = start(LISTEN => "127.0.0.1:$port", RUNDIR => "$dir/run2");
+waitpid $second, 0;
+isnt($? >> 8, 0, 'and so is one on the same port');
+like(said($again), qr/\Arun: something listens on 127\.0\.0\.1:$port already: .*\n\z/,
+    'in one sentence that says what to do');
 stop($pid);
 
 
@@ -156,7 +161,8 @@ system('htpasswd', '-cbB', '-C', 5, "$dir/run/users", 'alice', 'secret') == 0
 ($pid, $out) = start(LISTEN => "0.0.0.0:$port");
 ok(wait_until(20, sub { said($out) =~ /Stop with/ }),
     'with accounts it serves the world') or diag(said($out));
-like(said($out), qr/docker login 0\.0\.0\.0:$port/, 'and says to log in');
+like(said($out), qr/^  docker login 127\.0\.0\.1:$port$/m,
+    'and says to log in, at an address that a client can reach');
 is(status($url), 401, 'who does not is refused');
 is(status($url, Authorization => 'Basic '
     . encode_base64('alice:secret', '')), 200, 'who does comes in');
