@@ -1,5 +1,6 @@
 #include "ctl_accounts.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -77,6 +78,10 @@ ctl_accounts_forget(const char *config)
     reg_error_t          err = REG_ERROR_INIT;
 
     rc = ctl_store_open(&store, config, NULL, &err);
+
+    if (rc == -1 && err.sys == ENOENT) {
+        return CTL_OK;               /* no tree yet: nothing was decided */
+    }
 
     if (rc == 0) {
         rc = reg_epoch_bump(&store, &err);

@@ -1,5 +1,6 @@
 #include "ctl_user.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -75,10 +76,12 @@ ctl_user_give(const ctl_user_options_t *o)
     }
 
     if (ctl_store_config(&config, o->config, NULL, &err) == 0
-        && stat(config.root, &st) == 0
-        && lchown(o->file, (uid_t) -1, st.st_gid) == -1)
+        && (stat(config.root, &st) == -1
+            || lchown(o->file, (uid_t) -1, st.st_gid) == -1))
     {
-        perror("registryctl: the worker may be unable to read the new file");
+        (void) fprintf(stderr, "registryctl: see to it that the worker can read"
+                       " the new %s (chgrp www-data): %s: %s\n", o->file,
+                       config.root, strerror(errno));
     }
 
     reg_config_free(&config);

@@ -52,6 +52,19 @@ sub as {
 sub login { return $r->request('GET', '/v2/', as(@_))->{status} }
 
 
+# ---- before the first start
+
+my $early = "$state/early.yml";
+write_file($early, "storage:\n  filesystem:\n    rootdirectory: $state/none\n"
+    . "auth:\n  htpasswd:\n    path: $state/early\n");
+($status, $out) = ctl("wonder\n", 'user', 'add', 'alice', '--config', $early,
+    '--stdin', '--cost', '8');
+is($status, 0, 'an account for a tree that is not there yet') or diag($out);
+like($out, qr{\Aregistryctl: see to it.*can read the new \Q$state\E/early .*\n\z},
+    'whose owner is not known') if $> == 0;
+is((ctl('', 'user', 'list', '--config', $early))[1], "alice\n", 'is made');
+
+
 # ---- what is wrong (SECURITY.md S12)
 
 is(login(alice => 'wonder:land'), 200, 'a password with a colon');
