@@ -72,7 +72,7 @@ endif
 
 .DELETE_ON_ERROR:
 .PHONY: fuzz bench-access bench-tags test-tags test-go all build deps deps-test run test check lint unit bench conformance \
-        install uninstall clean help nginx
+        install uninstall deb clean help nginx
 
 all: build
 
@@ -287,11 +287,24 @@ uninstall:
 	      $(DESTDIR)/etc/nginx/registry_params \
 	      $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf
 
+# built from a copy, since debhelper cleans what it builds in
+deb:
+	@sh conf/deps.sh build debian-nginx package
+	@rm -rf $B/deb $B/*.deb && mkdir -p $B/deb/source
+	@tar c --exclude='./build*' --exclude=./run --exclude=./data --exclude=./.git . \
+	    | tar x -C $B/deb/source
+	$(call say,DEB,nginx-registry)
+	@cd $B/deb/source && unset MAKEFLAGS MFLAGS MAKELEVEL \
+	    && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 \
+	    || { tail -20 ../build.log >&2; exit 1; }
+	@mv $B/deb/*.deb $B/
+	@echo "install it with: apt install ./$$(ls $B/nginx-registry_*.deb)"
+
 clean:
 	rm -rf build build-address build-thread
 
 help:
-	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile | grep -v 'make help'
 	@echo "    make deps            installs what is missing (apt; as root or with sudo)"
 	@echo "    make build           the module, the worker and registryctl, into build/"
 	@echo "    make check           lint and unit tests, under a minute"
@@ -302,6 +315,7 @@ help:
 	@echo "    make test-tags       memory with a million tags, which takes minutes"
 	@echo "    make test-go         crane, oras and helm, built with go install"
 	@echo "    make fuzz            FUZZ_TIME=60: libFuzzer on tokens; needs clang"
+	@echo "    make deb             a package for this Debian's nginx, into build/"
 	@echo "    make install         PREFIX=/usr DESTDIR="
 	@echo "    make nginx           NGINX_SRC=DIR: an nginx with the module linked in"
 	@echo "    make clean"

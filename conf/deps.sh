@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, by Debian's packages: deps.sh build|test …
+# Installs what is missing, by Debian's packages: deps.sh build|package|test …
 # Says nothing when everything is there.
 
 set -eu
@@ -7,6 +7,7 @@ set -eu
 build="gcc make libssl-dev libfcgi-dev libhiredis-dev libjansson-dev libyaml-dev
        libjose-dev libcrypt-dev libldap-dev libpcre2-dev nginx"
 debian_nginx="nginx-dev zlib1g-dev"
+package="dpkg-dev debhelper libcmocka-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
       python3 binutils procps redis-server redis-sentinel redis-tools slapd
@@ -17,6 +18,7 @@ for set in "$@"; do
     case $set in
         build)         want="$want $build" ;;
         debian-nginx)  want="$want $debian_nginx" ;;
+        package)       want="$want $package" ;;
         test)          want="$want $test" ;;
         *)             echo "deps.sh: unknown set '$set'" >&2; exit 2 ;;
     esac
