@@ -3,14 +3,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "reg_bearer.h"
 #include "reg_clock.h"
 #include "reg_epoch.h"
 #include "reg_hash.h"
-#include "reg_keys.h"
 #include "reg_memory.h"
-#include "reg_robots.h"
-#include "reg_trust.h"
-#include "reg_users.h"
 
 
 /* seconds that a verified password is remembered */
@@ -570,191 +567,35 @@ reg_access_basic(reg_access_t *a, const reg_access_ask_t *from,
 /* ---- who it is: a token -------------------------------------------------- */
 
 
-static void
-reg_access_why(reg_access_verdict_t *verdict, const reg_error_t *err)
+static reg_bearer_t
+reg_access_token_sources(const reg_access_t *a)
 {
-    verdict->result = REG_ACCESS_WRONG;
-    (void) snprintf(verdict->why, sizeof(verdict->why), "%s",
-                    reg_error_message(err));
+    return (reg_bearer_t) { a->config, a->users, a->robots, a->keys, a->trust };
 }
 
 
-/* The account or robot that a token of ours is for, as it is now.  1, 0: there
- * is none, or it has another secret; -1. */
 static int
-reg_access_owner(reg_access_t *a, const reg_claims_t *claims, time_t now,
-    reg_login_t **login, reg_error_t *err)
+reg_access_token(const reg_access_t *a, const reg_bearer_ask_t *ask,
+    reg_access_verdict_t *verdict, reg_error_t *err)
 {
-    reg_str_t      name = reg_str_from(claims->subject);
-    unsigned char  print[REG_LOGIN_PRINT] = { 0 };
-    int            rc = 1;
+    reg_error_t         why = REG_ERROR_INIT;
+    const reg_bearer_t  bearer = reg_access_token_sources(a);
+    int                 rc = reg_bearer_login(&bearer, ask, &verdict->login,
+                                              &why);
 
-    if (name.len == 0) {
-        *login = reg_login_create(REG_WHO_ANYBODY, REG_STR(""), err);
-
-    } else if (reg_str_starts(name, REG_USER_ROBOT)) {
-        rc = reg_robots_login(a->robots, name, now, login, err);
-
-    } else if (reg_users_has(a->users, name, print)) {
-        *login = reg_login_create(REG_WHO_USER, name, err);
-
-        if (*login != NULL) {
-            memcpy((*login)->print, print, sizeof(print));
-        }
-    } else {
-        rc = 0;
-    }
-
-    if (rc == 1 && *login == NULL) {
+    if (rc == -1) {
+        *err = why;
         return -1;
     }
 
-    if (rc == 1 && claims->has_print
-        && CRYPTO_memcmp((*login)->print, claims->print, REG_TOKEN_PRINT) != 0)
-    {
-        reg_login_release(*login);
-        *login = NULL;
-        return 0;
-    }
-
-    return rc;
-}
-
-
-/* A token of ours, whose signature is right. */
-static int
-reg_access_own_token(reg_access_t *a, const reg_jws_t *jws, bool refresh,
-    time_t now, reg_access_verdict_t *verdict, reg_error_t *err)
-{
-    int                 rc = 0;
-    reg_buf_t           payload = REG_BUF_INIT;
-    reg_claims_t        claims = REG_CLAIMS_INIT;
-    reg_error_t         why = REG_ERROR_INIT;
-    reg_token_expect_t  expect = { REG_ACCESS_ISSUER_NAME,
-                                   a->config->tokens_service, now };
-
-    if (reg_jws_payload(jws, &payload, &why) == -1
-        || reg_claims_parse(&claims, reg_buf_str(&payload), &expect, &why)
-           == -1)
-    {
-        reg_access_why(verdict, &why);
-        goto out;
-    }
-
-    if (claims.refresh != refresh) {
-        (void) reg_error_set(&why, REG_UNAUTHORIZED, "a refresh token is for"
-                             " the token server, and only that");
-        reg_access_why(verdict, &why);
-        goto out;
-    }
-
-    rc = reg_access_owner(a, &claims, now, &verdict->login, err);
+    verdict->result = rc == 1 ? REG_ACCESS_ALLOWED : REG_ACCESS_WRONG;
 
     if (rc == 0) {
-        (void) reg_error_set(&why, REG_UNAUTHORIZED, "the account is no more,"
-                             " or has another password");
-        reg_access_why(verdict, &why);
-
-    } else if (rc == 1) {
-        reg_login_t  *login = verdict->login;
-
-        verdict->result = REG_ACCESS_ALLOWED;
-        login->carries = !refresh;
-
-        if (login->expires == 0 || claims.expires < login->expires) {
-            login->expires = claims.expires;
-        }
-
-        login->grants = claims.grants;
-        claims.grants = (reg_grants_t) REG_GRANTS_INIT;
-        rc = 0;
+        (void) snprintf(verdict->why, sizeof(verdict->why), "%s",
+                        reg_error_message(&why));
     }
 
-out:
-    reg_claims_free(&claims);
-    reg_buf_free(&payload);
-
-    return rc;
-}
-
-
-/* A token of another issuer's, whose signature is right. */
-static int
-reg_access_their_token(reg_access_t *a, const reg_jws_t *jws, time_t now,
-    reg_access_verdict_t *verdict, reg_error_t *err)
-{
-    int                 rc = 0;
-    reg_buf_t           payload = REG_BUF_INIT;
-    reg_claims_t        claims = REG_CLAIMS_INIT;
-    reg_error_t         why = REG_ERROR_INIT;
-    reg_login_t        *login;
-    reg_token_expect_t  expect = { a->config->token_issuer,
-                                   a->config->token_service, now };
-
-    if (reg_jws_payload(jws, &payload, &why) == -1
-        || reg_claims_parse(&claims, reg_buf_str(&payload), &expect, &why)
-           == -1)
-    {
-        reg_access_why(verdict, &why);
-        goto out;
-    }
-
-    login = reg_login_create(REG_WHO_BEARER,
-                             reg_str_from(claims.subject[0] != '\0'
-                                          ? claims.subject : "-"), err);
-
-    if (login == NULL) {
-        rc = -1;
-        goto out;
-    }
-
-    login->carries = true;
-    login->expires = claims.expires;
-    login->grants = claims.grants;
-    login->protections = claims.protections;
-    claims.grants = (reg_grants_t) REG_GRANTS_INIT;
-    claims.protections = (reg_protections_t) REG_PROTECTIONS_INIT;
-    verdict->login = login;
-    verdict->result = REG_ACCESS_ALLOWED;
-
-out:
-    reg_claims_free(&claims);
-    reg_buf_free(&payload);
-
-    return rc;
-}
-
-
-/* Who has signed it says whose it is. */
-static int
-reg_access_token(reg_access_t *a, reg_str_t token, bool refresh, time_t now,
-    reg_access_verdict_t *verdict, reg_error_t *err)
-{
-    int          rc = 0;
-    reg_jws_t    jws;
-    reg_error_t  why = REG_ERROR_INIT;
-
-    if (reg_jws_parse(&jws, token, &why) == -1) {
-        reg_access_why(verdict, &why);
-
-    } else if (a->keys != NULL && reg_keys_verify(a->keys, &jws)) {
-        rc = reg_access_own_token(a, &jws, refresh, now, verdict, err);
-
-    } else if (a->trust == NULL || refresh) {
-        (void) reg_error_set(&why, REG_UNAUTHORIZED, "no key of ours has"
-                             " signed it");
-        reg_access_why(verdict, &why);
-
-    } else if (reg_trust_verify(a->trust, &jws, now, &why) == -1) {
-        reg_access_why(verdict, &why);
-
-    } else {
-        rc = reg_access_their_token(a, &jws, now, verdict, err);
-    }
-
-    reg_jws_free(&jws);
-
-    return rc;
+    return 0;
 }
 
 
@@ -780,7 +621,9 @@ reg_access_bearer(reg_access_t *a, reg_str_t token,
         return 0;
     }
 
-    rc = reg_access_token(a, token, false, ask->now, verdict, err);
+    rc = reg_access_token(a, &(reg_bearer_ask_t) {
+                              token, REG_BEARER_ACCESS, ask->now },
+                          verdict, err);
 
     if (rc == 0 && verdict->login != NULL) {
         reg_memory_put(a->memory, key, verdict->login, age,
@@ -799,7 +642,9 @@ reg_access_refresh(reg_access_t *a, reg_str_t token,
     memset(verdict, 0, sizeof(*verdict));
     verdict->bearer = true;
 
-    return reg_access_token(a, token, true, from->now, verdict, err);
+    return reg_access_token(a, &(reg_bearer_ask_t) {
+                                token, REG_BEARER_REFRESH, from->now },
+                            verdict, err);
 }
 
 
@@ -811,23 +656,7 @@ reg_access_issue(reg_access_t *a, const reg_login_t *login,
     const reg_grants_t *asked, time_t now, reg_buf_t *token,
     reg_grants_t *granted, reg_error_t *err)
 {
-    int                 rc = -1;
-    reg_buf_t           payload = REG_BUF_INIT;
-    reg_claims_t        claims = REG_CLAIMS_INIT;
-    reg_token_expect_t  expect = { REG_ACCESS_ISSUER_NAME,
-                                   a->config->tokens_service, now };
-
-    if (login != NULL) {
-        (void) reg_str_copy(claims.subject, sizeof(claims.subject),
-                            reg_str_from(login->identity.name));   /* fits */
-        memcpy(claims.print, login->print, sizeof(claims.print));
-        claims.has_print = true;
-    }
-
-    claims.refresh = asked == NULL;
-    claims.expires = now + (time_t) (claims.refresh
-                                     ? a->config->tokens_refresh_lifetime
-                                     : a->config->tokens_lifetime);
+    const reg_bearer_t  bearer = reg_access_token_sources(a);
 
     for (size_t i = 0; asked != NULL && i < asked->n; i++) {
         reg_scope_t  scope = asked->list[i];
@@ -839,21 +668,13 @@ reg_access_issue(reg_access_t *a, const reg_login_t *login,
         if (scope.actions != 0
             && reg_grants_add(granted, &scope, err) == -1)
         {
-            goto out;
+            return -1;
         }
     }
 
-    if (granted != NULL) {
-        claims.grants = *granted;
-    }
-
-    if (reg_claims_format(&claims, &expect, &payload, err) == 0) {
-        rc = reg_keys_sign(a->keys, reg_buf_str(&payload), token, err);
-    }
-
-out:
-    reg_buf_free(&payload);
-    return rc;
+    return reg_bearer_issue(&bearer, &(reg_bearer_new_t) {
+                                login, asked == NULL ? NULL : granted, now },
+                            token, err);
 }
 
 

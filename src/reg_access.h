@@ -34,10 +34,6 @@
 #include "reg_login.h"
 #include "reg_store.h"
 #include "reg_throttle.h"
-#include "reg_token.h"
-
-/* what tokens of ours say of their issuer */
-#define REG_ACCESS_ISSUER_NAME  "nginx-registry"
 
 typedef struct reg_access_s  reg_access_t;
 

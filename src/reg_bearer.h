@@ -1,0 +1,70 @@
+/*
+ * reg_bearer: tokens, from what a client shows to who that is, and back.
+ *
+ *     reg_bearer_t  bearer = { config, users, robots, keys, trust };
+ *
+ *     rc = reg_bearer_login(&bearer, &(reg_bearer_ask_t) {
+ *                               token, REG_BEARER_ACCESS, now }, &login, err);
+ *
+ * Who has signed a token says whose it is:
+ *
+ *     a key of ours            an account, a robot or nobody, as they are now:
+ *                              who is gone, or has another secret since, is
+ *                              nobody's token any more
+ *     a key of the issuer      whoever it says that it is for; what it carries
+ *     that we trust            counts (reg_trust.h)
+ *
+ * A refresh token is for the token server and for nothing else; only we issue
+ * those that we take.
+ *
+ * Blocks: disk
+ */
+
+#ifndef REG_BEARER_H
+#define REG_BEARER_H
+
+#include "reg_config.h"
+#include "reg_keys.h"
+#include "reg_robots.h"
+#include "reg_token.h"
+#include "reg_trust.h"
+#include "reg_users.h"
+
+/* What tokens are believed by; borrowed. */
+typedef struct {
+    const reg_config_t  *config;
+    reg_users_t         *users;
+    reg_robots_t        *robots;
+    reg_keys_t          *keys;           /* NULL: there are none of ours */
+    reg_trust_t         *trust;          /* NULL: none of another issuer's */
+} reg_bearer_t;
+
+typedef enum {
+    REG_BEARER_ACCESS,
+    REG_BEARER_REFRESH
+} reg_bearer_use_t;
+
+typedef struct {
+    reg_str_t            token;
+    reg_bearer_use_t     use;            /* what it is shown for */
+    time_t               now;
+} reg_bearer_ask_t;
+
+/* A token that is to be. */
+typedef struct {
+    const reg_login_t   *login;          /* NULL: for anybody */
+    const reg_grants_t  *grants;         /* NULL: it is a refresh token */
+    time_t               now;
+} reg_bearer_new_t;
+
+
+/* 1: *login is held.  0: it is no good, and err says why, for the log.  -1:
+ * that cannot be told. */
+int reg_bearer_login(const reg_bearer_t *bearer, const reg_bearer_ask_t *ask,
+    reg_login_t **login, reg_error_t *err);
+
+/* Appends a token of ours, of which there must be keys. */
+int reg_bearer_issue(const reg_bearer_t *bearer, const reg_bearer_new_t *new,
+    reg_buf_t *token, reg_error_t *err);
+
+#endif
