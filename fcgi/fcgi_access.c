@@ -3,11 +3,8 @@
 #include <errno.h>
 
 #include "fcgi_metrics.h"
-#include "reg_address.h"
+#include "fcgi_origin.h"
 #include "reg_query.h"
-
-
-#define FCGI_ACCESS_HOST_MAX  255
 
 
 typedef struct {
@@ -27,74 +24,6 @@ static const fcgi_access_refusal_t  fcgi_access_refusals[] = {
     [REG_ACCESS_DENIED] = { REG_DENIED, false, NULL, "denied" },
     [REG_ACCESS_SLOW] = { REG_TOOMANYREQUESTS, false, NULL, "login-failed" },
 };
-
-
-/* ---- where we are -------------------------------------------------------- */
-
-
-/* A host with an optional port, as it may stand in a URL and a header. */
-static bool
-fcgi_access_host_valid(reg_str_t host)
-{
-    for (size_t i = 0; i < host.len; i++) {
-        char  c = host.data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-              || (c >= '0' && c <= '9') || strchr(".-:[]_", c) != NULL)
-            || c == '\0')
-        {
-            return false;
-        }
-    }
-
-    return host.len > 0 && host.len <= FCGI_ACCESS_HOST_MAX;
-}
-
-
-/* The first of a list: what the client's own end said. */
-static reg_str_t
-fcgi_access_first(reg_str_t list)
-{
-    return reg_str_trim(reg_str_cut(&list, ','));
-}
-
-
-void
-fcgi_access_base(const fcgi_service_t *service, const fcgi_request_t *r,
-    reg_buf_t *out)
-{
-    const reg_config_t  *config = service->config;
-    reg_str_t            scheme = r->scheme, host = r->host, said;
-
-    if (config->external_url[0] != '\0') {
-        said = reg_str_from(config->external_url);
-
-        while (said.len > 0 && said.data[said.len - 1] == '/') {
-            said.len--;
-        }
-
-        reg_buf_putstr(out, said);
-        return;
-    }
-
-    if (reg_address_in(reg_str_from(config->trusted_proxies), r->client)) {
-        said = fcgi_access_first(r->forwarded_proto);
-
-        if (reg_str_eq_nocase(said, REG_STR("https"))
-            || reg_str_eq_nocase(said, REG_STR("http")))
-        {
-            scheme = said;
-        }
-
-        said = fcgi_access_first(r->forwarded_host);
-        host = fcgi_access_host_valid(said) ? said : host;
-    }
-
-    reg_buf_puts(out, reg_str_eq_nocase(scheme, REG_STR("https"))
-                      ? "https://" : "http://");
-    reg_buf_putstr(out, fcgi_access_host_valid(host) ? host
-                                                     : REG_STR("localhost"));
-}
 
 
 /* ---- challenges ---------------------------------------------------------- */
@@ -166,14 +95,14 @@ fcgi_access_bearer(const fcgi_service_t *service, const fcgi_request_t *r,
     const char          *name = config->tokens_service;
 
     if (reg_access_way(service->access) == REG_ACCESS_TOKENS) {
-        fcgi_access_base(service, r, &realm);
+        fcgi_origin(config, r, &realm);
         reg_buf_puts(&realm, "/v2/_token");
 
     } else {
         name = config->token_service;
 
         if (config->token_autoredirect) {
-            fcgi_access_base(service, r, &realm);
+            fcgi_origin(config, r, &realm);
             reg_buf_puts(&realm, config->token_autoredirect_path);
         } else {
             reg_buf_puts(&realm, config->token_realm);
@@ -242,7 +171,7 @@ fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
     };
 
     /* a question of nginx's is followed by the client's own */
-    if (fcgi_access_asked(r)) {
+    if (fcgi_request_is_question(r)) {
         return;
     }
 
@@ -383,13 +312,6 @@ fcgi_access_refuse_login(const fcgi_service_t *service,
     }
 
     reg_buf_free(&challenge);
-}
-
-
-bool
-fcgi_access_asked(const fcgi_request_t *r)
-{
-    return reg_str_eq(r->purpose, REG_STR("decide"));
 }
 
 

@@ -10,12 +10,11 @@
  *     403                      known, and may not
  *     429, Retry-After         too many failed logins
  *
- * A realm is the only absolute URL that we send: that of the configuration
- * (external_url), else of X-Forwarded-Proto and -Host if the peer is a trusted
- * proxy, else as the request came.
+ * A realm is the only absolute URL that we send (fcgi_origin.h).
  *
- * nginx asks by a subrequest before it serves blobs by itself: REGISTRY_PURPOSE
- * is "decide", and the answer, which no client sees, is 204 with
+ * nginx asks by a subrequest before it serves blobs by itself (see
+ * fcgi_request_is_question()), and the answer, which no client sees, is 204
+ * with
  *
  *     Registry-Decision: allow         or "open": everybody may do everything
  *     Registry-Until: 1767225600       if it ends by itself (seconds)
@@ -30,9 +29,6 @@
 #include "fcgi_reply.h"
 #include "fcgi_request.h"
 #include "fcgi_service.h"
-
-/* True if it is nginx that asks, what it may serve. */
-bool fcgi_access_asked(const fcgi_request_t *r);
 
 /* 0: go on, r->login says who it is.  -1: refused, and reply says how. */
 int fcgi_access_check(const fcgi_service_t *service, fcgi_request_t *r,
@@ -62,9 +58,5 @@ reg_actions_t fcgi_access_grant(const fcgi_service_t *service,
  * repository, if its account has that: true, and reply says so. */
 bool fcgi_access_ask_more(const fcgi_service_t *service,
     const fcgi_request_t *r, const reg_name_t *name, fcgi_reply_t *reply);
-
-/* Appends "https://registry.example.org", where this client finds us. */
-void fcgi_access_base(const fcgi_service_t *service, const fcgi_request_t *r,
-    reg_buf_t *out);
 
 #endif

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "fcgi_access.h"
 #include "reg_lists.h"
 #include "reg_redispool.h"
 
@@ -262,7 +261,7 @@ fcgi_metrics_enter(reg_metrics_t *metrics, size_t process,
 static size_t
 fcgi_metrics_handler(const fcgi_service_t *service, const fcgi_request_t *r)
 {
-    return fcgi_access_asked(r) ? FCGI_METRICS_DECISION
+    return fcgi_request_is_question(r) ? FCGI_METRICS_DECISION
            : fcgi_metrics_asked(service, r) ? FCGI_METRICS_METRICS
            : (size_t) r->target.kind;
 }

@@ -149,6 +149,13 @@ fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
 }
 
 
+bool
+fcgi_request_is_question(const fcgi_request_t *r)
+{
+    return reg_str_eq(r->purpose, REG_STR("decide"));
+}
+
+
 int
 fcgi_request_body(fcgi_request_t *r, size_t max, reg_buf_t *out,
     reg_error_t *err)

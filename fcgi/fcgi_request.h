@@ -64,10 +64,10 @@ typedef struct {
     reg_str_t       agent;
     reg_str_t       authorization;
     bool            twice;              /* there are two of it */
-    reg_str_t       purpose;            /* "decide": nginx asks, no client */
+    reg_str_t       purpose;            /* of REGISTRY_PURPOSE */
     reg_str_t       scheme;
     reg_str_t       host;
-    reg_str_t       forwarded_proto;    /* of whoever: see fcgi_access.h */
+    reg_str_t       forwarded_proto;    /* of whoever: see fcgi_origin.h */
     reg_str_t       forwarded_host;
 
     reg_login_t    *login;              /* held; NULL: nobody is known */
@@ -83,6 +83,10 @@ void fcgi_request_init(fcgi_request_t *r);
 
 /* Takes up the parameters, "NAME=value", that FCGX_Accept_r() has read. */
 void fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire);
+
+/* True if it is nginx that asks what it may serve, and no client: only nginx's
+ * configuration can give the purpose, which is then "decide". */
+bool fcgi_request_is_question(const fcgi_request_t *r);
 
 /* Appends the whole body to out.  -1 with MANIFEST_TOO_LARGE if it is longer
  * than max, SIZE_INVALID if less arrived than was announced. */

@@ -233,7 +233,7 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
         return;
     }
 
-    if (fcgi_access_asked(r)) {
+    if (fcgi_request_is_question(r)) {
         fcgi_access_tell(service, r, reply);
         return;
     }

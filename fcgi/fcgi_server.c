@@ -209,7 +209,7 @@ fcgi_server_answer(fcgi_thread_t *t)
     fcgi_metrics_request(t->server->service, r, reply, line.usec);
 
     /* a question of nginx's is no request of anybody's */
-    if (!fcgi_access_asked(r) || reply->status >= 500) {
+    if (!fcgi_request_is_question(r) || reply->status >= 500) {
         fcgi_log_request(t->server->service->log, &line);
     }
 

@@ -43,7 +43,8 @@ reg_keyset_create(reg_error_t *err)
 }
 
 
-int
+/* Puts a key, which it takes over, after the others. */
+static int
 reg_keyset_add(reg_keyset_t *set, reg_jwk_t *key, reg_error_t *err)
 {
     if (set->n == REG_KEYSET_MAX) {

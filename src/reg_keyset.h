@@ -31,9 +31,6 @@ reg_keyset_t *reg_keyset_certificates(reg_str_t pem, const char *path,
 
 void reg_keyset_free(reg_keyset_t *set);                 /* NULL is allowed */
 
-/* Puts a key, which it takes over, after the others. */
-int reg_keyset_add(reg_keyset_t *set, reg_jwk_t *key, reg_error_t *err);
-
 /* The key that goes by that name, or is the same as that one; NULL if there is
  * none. */
 const reg_jwk_t *reg_keyset_find(const reg_keyset_t *set, reg_str_t kid);

@@ -109,21 +109,3 @@ reg_mediatype_accepted(reg_str_t accept, const reg_mediatype_t *type)
 
     return accepted;
 }
-
-
-bool
-reg_mediatype_named(reg_str_t accept)
-{
-    while (accept.len > 0) {
-        reg_str_t  params = reg_str_cut(&accept, ',');
-        reg_str_t  name = reg_str_cut(&params, ';');
-
-        if (reg_mediatype_find(name) != NULL
-            && !reg_mediatype_refused(params))
-        {
-            return true;
-        }
-    }
-
-    return false;
-}

@@ -35,7 +35,4 @@ const reg_mediatype_t *reg_mediatype_find(reg_str_t name);
  * star, or is empty.  Quality values are ignored, except q=0. */
 bool reg_mediatype_accepted(reg_str_t accept, const reg_mediatype_t *type);
 
-/* Whether an Accept header names any manifest type of ours at all. */
-bool reg_mediatype_named(reg_str_t accept);
-
 #endif

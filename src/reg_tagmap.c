@@ -286,25 +286,3 @@ reg_tagmap_flush(reg_tagmap_t *map)
 {
     (void) atomic_fetch_add(&map->flushes, 1);
 }
-
-
-size_t
-reg_tagmap_count(reg_tagmap_t *map, int64_t now)
-{
-    size_t    n = 0;
-    uint32_t  flushes = atomic_load(&map->flushes);
-
-    for (size_t i = 0; map->sets != NULL && i < map->n; i++) {
-        pthread_mutex_t  *lock = reg_tagmap_lock(map, i);
-
-        for (size_t k = 0; k < REG_TAGMAP_WAYS; k++) {
-            const reg_tagmap_entry_t  *e = &map->sets[i].entries[k];
-
-            n += e->flushes == flushes && now < e->until;
-        }
-
-        (void) pthread_mutex_unlock(lock);
-    }
-
-    return n;
-}

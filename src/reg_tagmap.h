@@ -58,7 +58,4 @@ void reg_tagmap_drop(reg_tagmap_t *map, const reg_name_t *name,
     const reg_tag_t *tag);
 void reg_tagmap_flush(reg_tagmap_t *map);
 
-/* Entries that are good now: counts all, for tests and the curious. */
-size_t reg_tagmap_count(reg_tagmap_t *map, int64_t now);
-
 #endif

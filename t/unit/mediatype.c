@@ -144,20 +144,6 @@ odd_headers_do_no_harm(void **state)
 }
 
 
-static void
-a_header_names_our_types_or_none(void **state)
-{
-    (void) state;
-
-    assert_true(reg_mediatype_named(REG_STR("text/html," LIST)));
-    assert_true(reg_mediatype_named(REG_STR(DOCKER ";q=0.5")));
-    assert_false(reg_mediatype_named(REG_STR("*/*")));
-    assert_false(reg_mediatype_named(REG_STR("application/json")));
-    assert_false(reg_mediatype_named(REG_STR_NULL));
-    assert_false(reg_mediatype_named(REG_STR(DOCKER ";q=0")));
-}
-
-
 int
 main(void)
 {
@@ -168,7 +154,6 @@ main(void)
         cmocka_unit_test(an_accept_header_covers_what_it_names),
         cmocka_unit_test(a_quality_of_zero_refuses),
         cmocka_unit_test(odd_headers_do_no_harm),
-        cmocka_unit_test(a_header_names_our_types_or_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

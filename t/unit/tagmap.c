@@ -136,7 +136,6 @@ what_was_dropped_does_not_come_back(void **state)
     assert_true(get(1));
     reg_tagmap_flush(map);
     assert_false(get(1));
-    assert_int_equal(reg_tagmap_count(map, 1), 0);
 }
 
 
@@ -144,7 +143,7 @@ static void
 memory_is_bounded_and_what_ends_first_goes(void **state)
 {
     char    text[16];
-    size_t  n, kept = 0;
+    size_t  n = 0, kept = 0;
 
     (void) state;
 
@@ -154,15 +153,17 @@ memory_is_bounded_and_what_ends_first_goes(void **state)
         put(&d, SECOND + i);
     }
 
-    n = reg_tagmap_count(map, 1);
-    assert_true(n > 8000 && n * 97 <= 1024 * 1024);
-
-    for (int i = 99000; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++) {
         (void) snprintf(text, sizeof(text), "t%d", i);
         tag = tree_tag(text);
-        kept += get(1) ? 1 : 0;
+
+        if (get(1)) {
+            n++;
+            kept += i >= 99000;
+        }
     }
 
+    assert_true(n > 8000 && n * 97 <= 1024 * 1024);
     assert_true(kept > 990);
 
     /* what is void makes room first */
@@ -185,7 +186,6 @@ no_memory_keeps_nothing(void **state)
     assert_false(get(1));
     reg_tagmap_drop(map, &name, &tag);
     reg_tagmap_flush(map);
-    assert_int_equal(reg_tagmap_count(map, 1), 0);
 }
 
 
