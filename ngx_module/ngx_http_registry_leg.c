@@ -112,7 +112,6 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 
     job->opened = 1;
     job->offset = job->upload.offset;
-    job->upload.cached = ngx_http_registry_leg_cached(job);
     job->roomed = job->upload.offset;
 
     if (job->has_range && job->range.first != job->upload.offset) {
@@ -124,8 +123,7 @@ ngx_http_registry_leg_open(ngx_http_registry_job_t *job)
 
 
 /* Nothing of an upload that is known to be a large one goes through the page
- * cache.  If nobody told its length, that is known when the half of the ring
- * has come. */
+ * cache. */
 
 static int64_t
 ngx_http_registry_leg_cached(const ngx_http_registry_job_t *job)
@@ -137,7 +135,8 @@ ngx_http_registry_leg_cached(const ngx_http_registry_job_t *job)
     }
 
     if (job->length == -1) {
-        return ngx_min(cached, job->unknown);
+        return (int64_t) job->data.len + REG_UPLOAD_BLOCK > job->large
+               ? 0 : job->large;
     }
 
     return job->upload.offset + job->length > cached ? 0 : cached;
@@ -158,12 +157,18 @@ ngx_http_registry_leg_append(ngx_http_registry_job_t *job)
                              "the chunk is longer than its Content-Range");
     }
 
+    if (job->received == 0) {
+        job->upload.cached = ngx_http_registry_leg_cached(job);
+    }
+
     if ((job->last
          ? reg_upload_append(&job->upload, job->data, &job->error)
          : reg_upload_write(&job->upload, job->data, &job->error)) == -1)
     {
         return -1;
     }
+
+    job->received += (int64_t) job->data.len;
 
     /* the guard for bodies whose length nobody told */
 

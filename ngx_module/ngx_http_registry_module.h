@@ -131,8 +131,8 @@ struct ngx_http_registry_job_s {
     reg_digest_t                 digest;         /* PUT, POST */
     reg_range_t                  range;          /* Content-Range */
     int64_t                      length;         /* Content-Length, or -1 */
-    int64_t                      unknown;        /* is cached of it then */
-    int64_t                      received;       /* of this request */
+    int64_t                      large;          /* if so much comes then */
+    int64_t                      received;       /* and written */
     int64_t                      offset;         /* of the upload, for Range */
 
     reg_str_t                    data;           /* the leg's bytes */

@@ -41,6 +41,8 @@ static void ngx_http_registry_upload_read(ngx_http_request_t *r,
 static void ngx_http_registry_upload_work(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_uint_t ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_may_be_large(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_str_t ngx_http_registry_upload_piece(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, uint64_t from, size_t most);
 static ngx_int_t ngx_http_registry_upload_write(ngx_http_request_t *r,
@@ -88,7 +90,8 @@ ngx_http_registry_upload_take(ngx_http_request_t *r,
     job->target = *target;
     job->upload.fd = -1;
     job->upload.cached = rlcf->upload_directio;
-    job->unknown = (int64_t) rlcf->upload_buffer;
+    job->large = ngx_min((int64_t) rlcf->upload_buffer,
+                         (int64_t) rlcf->upload_directio);
 
     ctx->job = job;
     ctx->thread_pool = rlcf->thread_pool;
@@ -458,6 +461,18 @@ ngx_http_registry_upload_piece(ngx_http_request_t *r,
 }
 
 
+/* Whether it is still open if this is a large body: nobody has told. */
+
+static ngx_uint_t
+ngx_http_registry_upload_may_be_large(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return ctx->job->length == -1 && ctx->job->received == 0
+           && !ngx_http_registry_body_ended(r)
+           && !ngx_http_registry_upload_late(ctx);
+}
+
+
 /* A leg.  While more is to come, it ends with a block of the file, but for a
  * client that is slow: then the next one begins within a block, and ends at
  * one. */
@@ -472,6 +487,12 @@ ngx_http_registry_upload_write(ngx_http_request_t *r,
 
     piece = ngx_http_registry_upload_piece(r, ctx, ring->written,
                                            ring->size / 2);
+
+    if (piece.len < (size_t) ctx->job->large
+        && ngx_http_registry_upload_may_be_large(r, ctx))
+    {
+        return NGX_OK;
+    }
 
     if (!ngx_http_registry_body_ended(r)
         && !ngx_http_registry_upload_late(ctx))
