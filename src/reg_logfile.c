@@ -106,16 +106,23 @@ reg_logfile_pwrite(const reg_logfile_t *f, int fd, const void *data,
 }
 
 
-int
-reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
+static int
+reg_logfile_fdatasync(const reg_logfile_t *f, int fd, reg_error_t *err)
 {
     int  rc;
 
     do {
-        rc = f->store->sys->fdatasync(f->log);
+        rc = f->store->sys->fdatasync(fd);
     } while (rc == -1 && errno == EINTR);
 
     return rc == 0 ? 0 : reg_logfile_failed(f, "fdatasync", err);
+}
+
+
+int
+reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
+{
+    return reg_logfile_fdatasync(f, f->log, err);
 }
 
 
@@ -246,9 +253,9 @@ reg_logfile_clear(const reg_logfile_t *f, int half, uint64_t generation,
     memcpy(head.key, f->key, sizeof(head.key));
     reg_logfile_check(&head, head.check);
 
-    return reg_logfile_pwrite(f, f->log, &head, sizeof(head),
+    return reg_logfile_pwrite(f, f->heads, &head, sizeof(head),
                               (size_t) half * f->half, err) == -1
-           ? -1 : reg_logfile_sync(f, err);
+           ? -1 : reg_logfile_fdatasync(f, f->heads, err);
 }
 
 
@@ -622,8 +629,8 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     bool *alone, reg_error_t *err)
 {
     *f = (reg_logfile_t) {
-        .store = store, .dir = -1, .log = -1, .state = -1, .whole = -1,
-        .half = half
+        .store = store, .dir = -1, .log = -1, .heads = -1, .state = -1,
+        .whole = -1, .half = half
     };
 
     f->whole = store->sys->open(store->v2.text, O_RDONLY | O_DIRECTORY, 0);
@@ -634,6 +641,7 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 
     if (reg_logfile_open_dir(f, err) == -1
         || reg_logfile_open_log(f, err) == -1
+        || (f->heads = reg_logfile_open_one(f, "log", err)) == -1
         || (f->state = reg_logfile_open_one(f, "state", err)) == -1
         || reg_logfile_enter(f, alone, err) == -1)
     {
@@ -653,7 +661,7 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 void
 reg_logfile_close(reg_logfile_t *f)
 {
-    const int  fds[] = { f->dir, f->log, f->state, f->whole };
+    const int  fds[] = { f->dir, f->log, f->heads, f->state, f->whole };
 
     /* what matters was synced; locks go with their descriptor */
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -662,5 +670,5 @@ reg_logfile_close(reg_logfile_t *f)
         }
     }
 
-    f->dir = f->log = f->state = f->whole = -1;
+    f->dir = f->log = f->heads = f->state = f->whole = -1;
 }

@@ -54,7 +54,9 @@ typedef enum {
 typedef struct {
     reg_store_t    *store;
     int             dir;                /* -1 when it has come in */
-    int             log;
+    int             log;                /* for batches */
+    int             heads;              /* the same file: that a write was
+                                           lost is said once to each */
     int             state;
     int             whole;              /* for syncfs(2) */
     size_t          half;               /* bytes of one */

@@ -481,6 +481,49 @@ who_waited_for_a_write_that_failed_fails(void **state)
 }
 
 
+static int    told;                     /* the first descriptor that was */
+static void  *second_failed;
+
+
+/* A page of the log was lost, which is said once to each descriptor.  Between
+ * that it is said to a checkpoint and that this gives up, somebody pushes. */
+static int
+lossy_fdatasync(int fd)
+{
+    if (told == -1) {
+        told = fd;
+
+        if (pthread_create(&second, NULL, push_second, NULL) == 0) {
+            (void) pthread_join(second, &second_failed);
+        }
+
+    } else if (told == fd) {
+        return 0;
+    }
+
+    errno = EIO;
+    return -1;
+}
+
+
+static void
+a_checkpoint_hears_nothing_for_others(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    sys.fdatasync = lossy_fdatasync;
+    tree_store.sys = &sys;
+    told = -1;
+    second_failed = NULL;
+    assert_int_equal(reg_journal_checkpoint(journal, &err), -1);
+    tree_store.sys = &reg_sys_kernel;
+    assert_non_null(second_failed);
+}
+
+
 static ssize_t
 full_pwrite(int fd, const void *data, size_t len, off_t offset)
 {
@@ -1298,6 +1341,7 @@ main(void)
         TEST(a_write_that_fails_is_said_to_all),
         TEST(nobody_writes_behind_what_was_lost),
         TEST(who_waited_for_a_write_that_failed_fails),
+        TEST(a_checkpoint_hears_nothing_for_others),
         TEST(a_disk_that_was_full_may_be_used_again),
         TEST(a_journal_that_was_removed_is_none),
         TEST(others_keep_no_checkpoint_going),
