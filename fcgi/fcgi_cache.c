@@ -10,8 +10,7 @@ struct fcgi_cache_s {
     pthread_mutex_t      lock;
     size_t               max;
     size_t               used;
-    fcgi_cache_entry_t  *newest;
-    fcgi_cache_entry_t  *oldest;
+    reg_lru_t            lru;
     fcgi_cache_entry_t  *buckets[FCGI_CACHE_BUCKETS];
 };
 
@@ -42,10 +41,10 @@ fcgi_cache_free(fcgi_cache_t *cache)
         return;
     }
 
-    while (cache->newest != NULL) {
-        fcgi_cache_entry_t  *entry = cache->newest;
+    while (cache->lru.newest != NULL) {
+        fcgi_cache_entry_t  *entry = (void *) cache->lru.newest;
 
-        cache->newest = entry->older;
+        reg_lru_remove(&cache->lru, &entry->lru);
         fcgi_cache_release(entry);
     }
 
@@ -84,39 +83,6 @@ fcgi_cache_find(fcgi_cache_t *cache, const reg_digest_t *digest)
 }
 
 
-static void
-fcgi_cache_unlink(fcgi_cache_t *cache, fcgi_cache_entry_t *entry)
-{
-    if (entry->newer != NULL) {
-        entry->newer->older = entry->older;
-    } else {
-        cache->newest = entry->older;
-    }
-
-    if (entry->older != NULL) {
-        entry->older->newer = entry->newer;
-    } else {
-        cache->oldest = entry->newer;
-    }
-}
-
-
-static void
-fcgi_cache_link(fcgi_cache_t *cache, fcgi_cache_entry_t *entry)
-{
-    entry->newer = NULL;
-    entry->older = cache->newest;
-
-    if (cache->newest != NULL) {
-        cache->newest->newer = entry;
-    } else {
-        cache->oldest = entry;
-    }
-
-    cache->newest = entry;
-}
-
-
 static size_t
 fcgi_cache_size(const fcgi_cache_entry_t *entry)
 {
@@ -134,7 +100,7 @@ fcgi_cache_evict(fcgi_cache_t *cache, fcgi_cache_entry_t *entry)
     }
 
     *p = entry->chain;
-    fcgi_cache_unlink(cache, entry);
+    reg_lru_remove(&cache->lru, &entry->lru);
     cache->used -= fcgi_cache_size(entry);
     fcgi_cache_release(entry);
 }
@@ -151,11 +117,7 @@ fcgi_cache_get(fcgi_cache_t *cache, const reg_digest_t *digest)
 
     if (entry != NULL) {
         (void) atomic_fetch_add(&entry->refs, 1);
-
-        if (entry != cache->newest) {
-            fcgi_cache_unlink(cache, entry);
-            fcgi_cache_link(cache, entry);
-        }
+        reg_lru_use(&cache->lru, &entry->lru);
     }
 
     (void) pthread_mutex_unlock(&cache->lock);
@@ -193,13 +155,13 @@ fcgi_cache_put(fcgi_cache_t *cache, const reg_digest_t *digest,
     /* another thread may have read the same: ours serves this request only */
     if (fcgi_cache_find(cache, digest) == NULL) {
         while (cache->used + fcgi_cache_size(entry) > cache->max) {
-            fcgi_cache_evict(cache, cache->oldest);
+            fcgi_cache_evict(cache, (void *) cache->lru.oldest);
         }
 
         bucket = fcgi_cache_bucket(cache, digest);
         entry->chain = *bucket;
         *bucket = entry;
-        fcgi_cache_link(cache, entry);
+        reg_lru_add(&cache->lru, &entry->lru);
         cache->used += fcgi_cache_size(entry);
         (void) atomic_fetch_add(&entry->refs, 1);
     }

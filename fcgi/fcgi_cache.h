@@ -25,20 +25,20 @@
 #include <stdatomic.h>
 
 #include "reg_digest.h"
+#include "reg_lru.h"
 #include "reg_mediatype.h"
 
 typedef struct fcgi_cache_s  fcgi_cache_t;
 
 typedef struct fcgi_cache_entry_s {
+    reg_lru_node_t              lru;        /* the cache's own */
     reg_digest_t                digest;
     const reg_mediatype_t      *type;
     reg_str_t                   body;       /* as long as the entry */
 
-    /* the cache's own */
+    /* these too */
     atomic_uint                 refs;
     struct fcgi_cache_entry_s  *chain;      /* the next in its bucket */
-    struct fcgi_cache_entry_s  *newer;
-    struct fcgi_cache_entry_s  *older;
 } fcgi_cache_entry_t;
 
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "reg_lru.h"
 #include "reg_watch.h"
 
 
@@ -20,8 +21,7 @@ struct reg_listed_s {
 typedef struct reg_lists_entry_s  reg_lists_entry_t;
 
 struct reg_lists_entry_s {
-    reg_lists_entry_t  *newer;
-    reg_lists_entry_t  *older;
+    reg_lru_node_t      lru;
     reg_lists_entry_t  *chain;          /* the next in its bucket */
     uint64_t            hash;
     unsigned            users;          /* threads that have it in hand */
@@ -54,8 +54,7 @@ struct reg_lists_s {
     reg_lists_sys_t     sys;
     uint64_t            asked;          /* who asks gets the next number */
     reg_lists_count_t   count;          /* since it was taken */
-    reg_lists_entry_t  *newest;
-    reg_lists_entry_t  *oldest;
+    reg_lru_t           lru;
     reg_lists_entry_t  *buckets[REG_LISTS_BUCKETS];
 
     reg_watch_t         watch;
@@ -176,39 +175,6 @@ reg_lists_look(const reg_lists_t *lists, reg_lists_asker_t *a,
 /* ---- entries; with the lock ---------------------------------------------- */
 
 
-static void
-reg_lists_unlink(reg_lists_t *lists, reg_lists_entry_t *entry)
-{
-    if (entry->newer != NULL) {
-        entry->newer->older = entry->older;
-    } else {
-        lists->newest = entry->older;
-    }
-
-    if (entry->older != NULL) {
-        entry->older->newer = entry->newer;
-    } else {
-        lists->oldest = entry->newer;
-    }
-}
-
-
-static void
-reg_lists_link(reg_lists_t *lists, reg_lists_entry_t *entry)
-{
-    entry->newer = NULL;
-    entry->older = lists->newest;
-
-    if (lists->newest != NULL) {
-        lists->newest->newer = entry;
-    } else {
-        lists->oldest = entry;
-    }
-
-    lists->newest = entry;
-}
-
-
 static reg_lists_entry_t *
 reg_lists_add(reg_lists_t *lists, const reg_path_t *path, uint64_t hash)
 {
@@ -224,7 +190,7 @@ reg_lists_add(reg_lists_t *lists, const reg_path_t *path, uint64_t hash)
         entry->chain = *bucket;
         *bucket = entry;
         lists->used += size;
-        reg_lists_link(lists, entry);
+        reg_lru_add(&lists->lru, &entry->lru);
     }
 
     return entry;
@@ -247,10 +213,8 @@ reg_lists_enter(reg_lists_t *lists, const reg_path_t *path)
 
     if (entry == NULL) {
         entry = reg_lists_add(lists, path, hash);
-
-    } else if (entry != lists->newest) {
-        reg_lists_unlink(lists, entry);
-        reg_lists_link(lists, entry);
+    } else {
+        reg_lru_use(&lists->lru, &entry->lru);
     }
 
     if (entry != NULL) {
@@ -274,7 +238,7 @@ reg_lists_evict(reg_lists_t *lists, reg_lists_entry_t *entry)
     }
 
     *p = entry->chain;
-    reg_lists_unlink(lists, entry);
+    reg_lru_remove(&lists->lru, &entry->lru);
     reg_lists_unwatch(lists, entry);
     lists->used -= entry->size;
     reg_listed_release(entry->listed);
@@ -286,15 +250,14 @@ reg_lists_evict(reg_lists_t *lists, reg_lists_entry_t *entry)
 static void
 reg_lists_leave(reg_lists_t *lists, reg_lists_entry_t *entry)
 {
-    reg_lists_entry_t  *older, *next;
+    reg_lru_node_t  *node = lists->lru.oldest;
 
     entry->users--;
 
-    for (older = lists->oldest;
-         older != NULL && lists->used > lists->max;
-         older = next)
-    {
-        next = older->newer;
+    while (node != NULL && lists->used > lists->max) {
+        reg_lists_entry_t  *older = (void *) node;
+
+        node = node->newer;
 
         if (older->users == 0) {
             reg_lists_evict(lists, older);
@@ -449,7 +412,9 @@ reg_lists_heard(void *ctx, int id, const char *name)
     reg_lists_entry_t  *entry;
 
     if (id == REG_WATCH_NONE) {
-        for (entry = lists->newest; entry != NULL; entry = entry->older) {
+        for (reg_lru_node_t *p = lists->lru.newest; p != NULL; p = p->older) {
+            entry = (void *) p;
+
             if (entry->watch != REG_WATCH_NONE) {
                 reg_lists_lose(lists, entry);
             }
@@ -773,8 +738,8 @@ reg_lists_free(reg_lists_t *lists)
         return;
     }
 
-    while (lists->newest != NULL) {
-        reg_lists_evict(lists, lists->newest);
+    while (lists->lru.newest != NULL) {
+        reg_lists_evict(lists, (void *) lists->lru.newest);
     }
 
     reg_watch_close(&lists->watch);
