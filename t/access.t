@@ -3,29 +3,11 @@
 use Test::Registry;
 
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
 
-sub accounts {
-    my (%password) = @_;
-
-    unlink $users;
-    for my $user (sort keys %password) {
-        system('htpasswd', '-bB', '-C', 5, (-e $users ? () : '-c'), $users,
-            $user, $password{$user}) == 0 or die "htpasswd failed\n";
-    }
-}
-
-sub as {
-    my ($user, $password) = @_;
-
-    return ('Authorization', 'Basic '
-        . encode_base64("$user:$password", ''));
-}
-
-accounts(alice => 'wonder:land', bob => 'builder', carol => 'x' x 72);
+accounts($users, alice => 'wonder:land', bob => 'builder', carol => 'x' x 72);
 
 my $r = Test::Registry->new(
     worker => { trusted_proxies => '[127.0.0.1]' },
@@ -45,8 +27,8 @@ auth:
     path: $users
 YAML
 
-my @alice = as(alice => 'wonder:land');
-my @bob   = as(bob => 'builder');
+my @alice = basic(alice => 'wonder:land');
+my @bob   = basic(bob => 'builder');
 
 
 sub ask {
@@ -67,27 +49,27 @@ is($a->header('www-authenticate'),
 is($a->header('docker-distribution-api-version'), 'registry/2.0',
     'and this is a registry');
 is(ask('GET', '/v2/', @alice)->{status}, 200, 'alice comes in');
-is(ask('GET', '/v2/', as(carol => 'x' x 72))->{status}, 200,
+is(ask('GET', '/v2/', basic(carol => 'x' x 72))->{status}, 200,
     'with 72 bytes of password too');
 
 for my $case (
-    ['a wrong password',      as(alice => 'wonderland')],
-    ['no such user',          as(nobody => 'x')],
-    ['an empty password',     as(alice => '')],
-    ['an empty user',         as('' => 'x')],
-    ['both empty',            as('' => '')],
-    ['a longer password',     as(alice => 'wonder:land!')],
-    ['a shorter one',         as(alice => 'wonder')],
-    ['more than bcrypt sees', as(carol => 'x' x 73)],
-    ['a NUL after it',        as(bob => "builder\0x")],
-    ['bytes that are no text', as("\xff\xfe" => 'x')],
+    ['a wrong password',      basic(alice => 'wonderland')],
+    ['no such user',          basic(nobody => 'x')],
+    ['an empty password',     basic(alice => '')],
+    ['an empty user',         basic('' => 'x')],
+    ['both empty',            basic('' => '')],
+    ['a longer password',     basic(alice => 'wonder:land!')],
+    ['a shorter one',         basic(alice => 'wonder')],
+    ['more than bcrypt sees', basic(carol => 'x' x 73)],
+    ['a NUL after it',        basic(bob => "builder\0x")],
+    ['bytes that are no text', basic("\xff\xfe" => 'x')],
     ['no colon',              'Authorization', 'Basic YWxpY2U='],
     ['no base64',             'Authorization', 'Basic !!!!'],
     ['nothing',               'Authorization', 'Basic'],
     ['half of a block',       'Authorization', 'Basic YWx'],
     ['a token',               'Authorization', 'Bearer a.b.c'],
     ['an unknown scheme',     'Authorization', 'Digest username="alice"'],
-    ['8 KiB of nothing',      as(alice => 'x' x 6000)],
+    ['8 KiB of nothing',      basic(alice => 'x' x 6000)],
 )
 {
     my ($title, @header) = @$case;
@@ -147,7 +129,7 @@ for my $path ("/v2/team/secret/blobs/$digest",
 {
     is(ask('GET', $path)->{status}, 401, "GET $path by anybody is 401");
     is(ask('HEAD', $path)->{status}, 401, "HEAD by anybody is 401");
-    is(ask('GET', $path, as(carol => 'x' x 72))->{status}, 403,
+    is(ask('GET', $path, basic(carol => 'x' x 72))->{status}, 403,
         "by carol 403");
 }
 
@@ -158,10 +140,10 @@ my $mount = "mount=$digest&from=team/secret";
 is(ask('POST', "/v2/home/bob/y/blobs/uploads/?$mount", @bob)->{status}, 201,
     'who reads it there mounts it');
 is(ask('POST', "/v2/home/carol/y/blobs/uploads/?$mount",
-    as(carol => 'x' x 72))->{status}, 202,
+    basic(carol => 'x' x 72))->{status}, 202,
     'who does not is told to upload it');
 is(ask('POST', "/v2/home/carol/y/blobs/uploads/?mount=$digest",
-    as(carol => 'x' x 72))->{status}, 202, 'also without saying where from');
+    basic(carol => 'x' x 72))->{status}, 202, 'also without saying where from');
 is(ask('POST', "/v2/home/alice/y/blobs/uploads/?mount=$digest",
     @alice)->{status}, 201, 'who reads it anywhere mounts it');
 
@@ -172,7 +154,8 @@ $location = push_as('team/app', @alice)->header('location');
 is($r->request('PATCH', $location, body => 'x')->{status}, 401,
     'bytes of nobody\'s are refused');
 is($r->request('PATCH', $location, body => 'x',
-    headers => [as(carol => 'x' x 72)])->{status}, 403, 'and of who may not');
+    headers => [basic(carol => 'x' x 72)])->{status}, 403,
+    'and of who may not');
 is($r->request('GET', $location, headers => \@alice)->header('range'), '0-0',
     'nothing was written');
 is($r->request('PATCH', $location, body => 'x', headers => \@bob)->{status},
@@ -181,16 +164,16 @@ is($r->request('PATCH', $location, body => 'x', headers => \@bob)->{status},
 
 # ---- accounts change while all runs
 
-accounts(alice => 'another');
+accounts($users, alice => 'another');
 ok(wait_until(5, sub { ask('GET', '/v2/', @alice)->{status} == 401 }),
     'the old password is gone');
-is(ask('GET', '/v2/', as(alice => 'another'))->{status}, 200,
+is(ask('GET', '/v2/', basic(alice => 'another'))->{status}, 200,
     'the new one is good');
 ok(wait_until(5, sub { ask('GET', '/v2/', @bob)->{status} == 401 }),
     'so is the account that is no more');
 
 write_file($users, "alice:\$apr1\$x\$y\nbob:{SHA}x\ncarol:plain\n");
-is(ask('GET', '/v2/', as(carol => 'plain'))->{status}, 401,
+is(ask('GET', '/v2/', basic(carol => 'plain'))->{status}, 401,
     'what is no hash of ours is no account');
 ok(wait_until(5, sub { $r->log_of_worker =~ /users:1: not used: an MD5 hash/ }),
     'and is named in the log');

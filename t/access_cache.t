@@ -3,28 +3,11 @@
 use Test::Registry;
 
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
 
-sub accounts {
-    my (%password) = @_;
-
-    unlink $users;
-    for my $user (sort keys %password) {
-        system('htpasswd', '-bB', '-C', 5, (-e $users ? () : '-c'), $users,
-            $user, $password{$user}) == 0 or die "htpasswd failed\n";
-    }
-}
-
-accounts(alice => 'a', bob => 'b');
-
-sub as {
-    my ($user, $password) = @_;
-
-    return [Authorization => 'Basic ' . encode_base64("$user:$password", '')];
-}
+accounts($users, alice => 'a', bob => 'b');
 
 my $log_format = q{log_format registry '$request_method $uri}
     . q{ user=$registry_user repo=$registry_repository act=$registry_action}
@@ -44,7 +27,7 @@ auth:
     path: $users
 YAML
 
-my ($alice, $bob) = (as(alice => 'a'), as(bob => 'b'));
+my ($alice, $bob) = ([basic(alice => 'a')], [basic(bob => 'b')]);
 
 sub ask {
     my ($method, $path, $headers, %opt) = @_;
@@ -80,7 +63,7 @@ my $blob = "/v2/team/app/blobs/$digest";
 is(ask('GET', $blob, $alice)->{body}, $bytes, 'alice reads');
 is(ask('GET', $blob, $bob)->{body}, $bytes, 'bob reads');
 is(ask('GET', $blob)->{status}, 401, 'nobody does not, with the same URL');
-is(ask('GET', $blob, as(bob => 'a'))->{status}, 401,
+is(ask('GET', $blob, [basic(bob => 'a')])->{status}, 401,
     'nor bob with another\'s password');
 is(ask('GET', "/v2/team/other/blobs/$digest", $bob)->{status}, 403,
     'nor bob in another repository');
@@ -130,19 +113,19 @@ $r->write_nginx_conf;
 $r->restart_nginx;
 
 is(ask('GET', $blob, $alice)->{status}, 200, 'alice once more, for an hour');
-accounts(alice => 'new');
+accounts($users, alice => 'new');
 my ($status, $out) = $r->run($ENV{REGISTRY_CTL} // 'build/registryctl',
     'auth', 'flush', '--config', $r->config_file);
 is($status, 0, 'registryctl auth flush') or diag($out);
 ok(wait_until(3, sub { ask('GET', $blob, $alice)->{status} == 401 }),
     'makes nginx forget within a moment');
-is(ask('GET', $blob, as(alice => 'new'))->{status}, 200,
+is(ask('GET', $blob, [basic(alice => 'new')])->{status}, 200,
     'the new password is good');
 
-accounts(alice => 'a', bob => 'b');
+accounts($users, alice => 'a', bob => 'b');
 kill 'HUP', $r->worker_pid;
 ok(wait_until(10, sub {
-    ask('GET', $blob, as(alice => 'new'))->{status} == 401 }),
+    ask('GET', $blob, [basic(alice => 'new')])->{status} == 401 }),
     'a reload of the worker does too');
 
 

@@ -4,7 +4,7 @@
 use Test::Registry;
 
 use JSON::PP;
-use MIME::Base64 qw(encode_base64 encode_base64url);
+use MIME::Base64 qw(encode_base64url);
 
 use Test::Registry::Issuer qw(libtrust_id sign_token);
 use Test::Registry::Process qw(needs scratch);
@@ -14,8 +14,7 @@ needs(openssl => 'openssl');
 my $dir    = scratch();
 my $issuer = Test::Registry::Issuer->new($dir);
 my $users  = "$dir/users";
-system('htpasswd', '-bBc', '-C', 5, $users, 'alice', 'a') == 0
-    or die "htpasswd failed\n";
+accounts($users, alice => 'a');
 my $accounts = $issuer->config;
 $accounts =~ s/^auth:\n/auth:\n  htpasswd:\n    realm: us\n    path: $users\n/m
     or die $accounts;
@@ -27,7 +26,7 @@ my $r = Test::Registry->new(http => 'large_client_header_buffers 4 64k;',
       - { who: anonymous, repositories: "home/\${user}/**", actions: "*" }
       - { who: "*", repositories: "team/**", actions: "*" }
 YAML
-my $alice = [Authorization => 'Basic ' . encode_base64('alice:a', '')];
+my $alice = [basic(alice => 'a')];
 my ($pid) = $r->worker_pids;
 
 sub bearer { return [Authorization => "Bearer $_[0]"] }

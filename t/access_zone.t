@@ -9,8 +9,7 @@ use MIME::Base64 qw(encode_base64);
 my $dir = File::Temp->newdir;
 my @users = map { "user$_" } 1 .. 10;
 
-system('htpasswd', '-bB', '-C', 5, (-e "$dir/users" ? () : '-c'),
-    "$dir/users", $_, 'x') == 0 or die "htpasswd failed\n" for @users;
+accounts("$dir/users", map { ($_ => 'x') } @users);
 
 my $r = Test::Registry->new(
     http   => 'registry_auth_zone small:32k; keepalive_requests 1000000;',

@@ -6,7 +6,6 @@ use Test::Registry;
 use File::Temp ();
 use IPC::Open2 qw(open2);
 use JSON::PP qw(decode_json);
-use MIME::Base64 qw(encode_base64);
 
 my $ctl   = $ENV{REGISTRY_CTL} // 'build/registryctl';
 my $state = File::Temp->newdir;
@@ -42,12 +41,7 @@ my $r = Test::Registry->new(
 );
 my $config = $r->config_file;
 
-sub as {
-    my ($user, $password) = @_;
-
-    return (headers => [Authorization => 'Basic '
-            . encode_base64("$user:$password", '')]);
-}
+sub as { return (headers => [basic(@_)]) }
 
 sub login { return $r->request('GET', '/v2/', as(@_))->{status} }
 

@@ -5,13 +5,11 @@ use Test::Registry;
 
 use File::Temp ();
 use JSON::PP qw(decode_json);
-use MIME::Base64 qw(encode_base64);
 
 my $dir = File::Temp->newdir;
 my ($users, $audit) = ("$dir/users", "$dir/audit.log");
 
-system('htpasswd', '-cbB', '-C', 5, $users, 'alice', 'w0nderland') == 0
-    or die "htpasswd failed\n";
+accounts($users, alice => 'w0nderland');
 
 my $r = Test::Registry->new(config => <<"YAML");
   audit:
@@ -21,7 +19,7 @@ auth:
     path: $users
 YAML
 
-my @alice = ('Authorization', 'Basic ' . encode_base64('alice:w0nderland', ''));
+my @alice = basic(alice => 'w0nderland');
 
 sub lines {
     open my $file, '<', $audit or return ();
@@ -49,8 +47,8 @@ is(ask('PUT', '/v2/team/app/manifests/v1', body => $body,
 is(ask('GET', '/v2/team/app/manifests/v1')->{status}, 200, 'pulls');
 is(ask('DELETE', '/v2/team/app/manifests/v1')->{status}, 202, 'deletes');
 is(ask('DELETE', '/v2/team/app/manifests/v1')->{status}, 404, 'once');
-is($r->request('GET', '/v2/', headers => ['Authorization',
-    'Basic ' . encode_base64("mallory:s3cret", '')])->{status}, 401,
+is($r->request('GET', '/v2/',
+    headers => [basic(mallory => 's3cret')])->{status}, 401,
     'mallory does not log in');
 is($r->request('GET', '/v2/')->{status}, 401, 'nobody is asked to');
 

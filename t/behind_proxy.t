@@ -4,12 +4,10 @@
 use Test::Registry;
 
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
-system('htpasswd', '-cbB', '-C', 5, $users, 'alice', 'secret') == 0
-    or die "htpasswd failed\n";
+accounts($users, alice => 'secret');
 system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
     . " -keyout $dir/key.pem -out $dir/cert.pem 2>$dir/openssl.log") == 0
     or die "openssl failed\n";

@@ -32,8 +32,7 @@ my %way = (
 );
 
 my $accounts = File::Temp->newdir;
-system('htpasswd', '-cbB', '-C', 5, "$accounts/users", 'suite', 'pass:word')
-    == 0 or die "htpasswd failed\n";
+accounts("$accounts/users", suite => 'pass:word');
 
 
 # The configuration of a registry that wants a login; the value says whether

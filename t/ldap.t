@@ -3,7 +3,6 @@
 use Test::Registry;
 
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $dir = File::Temp->newdir;
 my $url = 'ldapi://' . "$dir/ldapi" =~ s{/}{%2f}gr;
@@ -45,8 +44,7 @@ userPassword: explorer
 LDIF
 system('/usr/sbin/slapadd', '-q', '-f', "$dir/slapd.conf", '-l',
     "$dir/all.ldif") == 0 or die "slapadd failed\n";
-system('htpasswd', '-bcB', '-C', '5', "$dir/users", 'alice', 'file') == 0
-    or die "htpasswd failed\n";
+accounts("$dir/users", alice => 'file');
 
 my $slapd;
 
@@ -88,8 +86,7 @@ sub ask {
     my ($user, $password, $method, $path) = @_;
 
     return $r->request($method // 'GET', $path // '/v2/',
-        headers => [Authorization => 'Basic '
-                . encode_base64("$user:$password", '')])->{status};
+        headers => [basic($user, $password)])->{status};
 }
 
 ok(wait_until(20, sub { ask('dora', 'explorer') == 200 }),

@@ -7,7 +7,6 @@ use Test::Registry::Redis;
 
 use Cwd qw(getcwd);
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $location = 'location = /metrics { include ' . getcwd()
     . '/conf/registry_params; fastcgi_pass registry; }';
@@ -270,7 +269,7 @@ for my $path (map { ("/v2/$_/manifests/v1", "/v2/$_/tags/list",
 {
     $r->request('GET', $path, headers => [
         'User-Agent' => "evil\"} 1 \\", Accept => 'evil"}',
-        Authorization => 'Basic ' . encode_base64("evil\"}\n:x", ''),
+        basic("evil\"}\n", 'x'),
         Host => 'evil']);
 }
 $r->request($_, '/v2/a/tags/list', body => '')
@@ -289,8 +288,7 @@ ok($values->{"$requests\{handler=\"tags\",method=\"other\",code=\"4xx\"}"} >= 2,
 
 # ---- logins
 
-system('htpasswd', '-bBc', '-C', 5, "$dir/users", 'alice', 'wonder') == 0
-    or die "htpasswd failed\n";
+accounts("$dir/users", alice => 'wonder');
 my $login = Test::Registry->new(server => $location, config => <<"YAML",
   tokens: {enabled: true}
 auth: {htpasswd: {path: "$dir/users"}}
@@ -298,19 +296,15 @@ $on
 YAML
     worker => { state => "$dir/state" });
 
-sub basic {
-    return [Authorization => 'Basic ' . encode_base64("$_[0]:$_[1]", '')];
-}
-
 $before = scrape($login);
 $login->expect(401, 'GET', '/v2/');
-$login->expect(200, 'GET', '/v2/', headers => basic('alice', 'wonder'));
+$login->expect(200, 'GET', '/v2/', headers => [basic(alice => 'wonder')]);
 $a = $login->expect(200, 'GET', '/v2/_token?service=nginx-registry&scope='
-    . 'repository:a:pull', headers => basic('alice', 'wonder'));
+    . 'repository:a:pull', headers => [basic(alice => 'wonder')]);
 # The password is known by now; another is slowed down, after five.
 my $wrong = 0;
 $wrong++ while $wrong < 50 && $login->request('GET', '/v2/',
-    headers => basic('alice', 'land'))->{status} == 401;
+    headers => [basic(alice => 'land')])->{status} == 401;
 my ($token) = $a->{body} =~ /"token":"([^"]+)"/;
 $login->expect(404, 'GET', '/v2/a/manifests/x',
     headers => [Authorization => "Bearer $token"]);

@@ -6,7 +6,6 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp ();
 use HTTP::Tiny;
-use MIME::Base64 qw(encode_base64);
 use POSIX qw(WNOHANG);
 
 my $top = abs_path(dirname(__FILE__) . '/..');
@@ -120,8 +119,7 @@ for my $odd ('a b', 'a #b', 'a: b', q{it's "so" \\ & | ; {x}}) {
     ok(-d "$root/docker/registry/v2/repositories/odd/_uploads", 'into ROOT');
     stop($pid);
 
-    system('htpasswd', '-cbB', '-C', 5, "$run/users", 'alice', 'secret') == 0
-        or die "htpasswd failed\n";
+    accounts("$run/users", alice => 'secret');
     ($pid, $out) = start(LISTEN => "127.0.0.1:$port", ROOT => $root,
         RUNDIR => $run);
     ok(wait_until(20, sub { said($out) =~ /Stop with/ }), 'with accounts too')
@@ -155,8 +153,7 @@ stop($pid);
 
 # ---- accounts
 
-system('htpasswd', '-cbB', '-C', 5, "$dir/run/users", 'alice', 'secret') == 0
-    or die "htpasswd failed\n";
+accounts("$dir/run/users", alice => 'secret');
 
 ($pid, $out) = start(LISTEN => "0.0.0.0:$port");
 ok(wait_until(20, sub { said($out) =~ /Stop with/ }),
@@ -164,8 +161,7 @@ ok(wait_until(20, sub { said($out) =~ /Stop with/ }),
 like(said($out), qr/^  docker login 127\.0\.0\.1:$port$/m,
     'and says to log in, at an address that a client can reach');
 is(status($url), 401, 'who does not is refused');
-is(status($url, Authorization => 'Basic '
-    . encode_base64('alice:secret', '')), 200, 'who does comes in');
+is(status($url, basic(alice => 'secret')), 200, 'who does comes in');
 stop($pid);
 
 done_testing;

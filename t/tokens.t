@@ -4,23 +4,13 @@ use Test::Registry;
 
 use File::Temp ();
 use JSON::PP qw(decode_json);
-use MIME::Base64 qw(encode_base64 decode_base64);
+use MIME::Base64 qw(decode_base64);
 
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
 my $state = "$dir/state";
 
-sub accounts {
-    my (%password) = @_;
-
-    unlink $users;
-    for my $user (sort keys %password) {
-        system('htpasswd', '-bB', '-C', 5, (-e $users ? () : '-c'), $users,
-            $user, $password{$user}) == 0 or die "htpasswd failed\n";
-    }
-}
-
-accounts(alice => 'w&nder +land%', bob => 'b');
+accounts($users, alice => 'w&nder +land%', bob => 'b');
 
 my $r = Test::Registry->new(
     worker => { state => $state },
@@ -39,7 +29,6 @@ auth:
     path: $users
 YAML
 
-sub basic { return (Authorization => 'Basic ' . encode_base64("$_[0]:$_[1]", '')) }
 sub bearer { return (Authorization => "Bearer $_[0]") }
 
 my @alice = basic('alice', 'w&nder +land%');
@@ -252,7 +241,7 @@ ok(wait_until(10, sub { ask('GET', '/v2/', bearer($new))->{status} == 200 }),
 
 $refresh = form(%login, access_type => 'offline')->json->{refresh_token};
 is(form(%again, refresh_token => $refresh)->{status}, 200, 'a login, offline');
-accounts(alice => 'another', bob => 'b');
+accounts($users, alice => 'another', bob => 'b');
 ok(wait_until(5, sub { ask('GET', '/v2/', bearer($new))->{status} == 401 }),
     'tokens die with the password');
 error_is(form(%again, refresh_token => $refresh), 401, 'UNAUTHORIZED',
@@ -260,7 +249,7 @@ error_is(form(%again, refresh_token => $refresh), 401, 'UNAUTHORIZED',
 my $bob = get_token('scope=repository:team/app:pull', basic('bob', 'b'));
 is(ask('GET', '/v2/team/app/tags/list', bearer($bob->{token}))->{status}, 200,
     'bob\'s is another\'s');
-accounts(alice => 'another');
+accounts($users, alice => 'another');
 ok(wait_until(5, sub { ask('GET', '/v2/', bearer($bob->{token}))->{status}
     == 401 }), 'and dies with the account');
 

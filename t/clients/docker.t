@@ -94,7 +94,7 @@ like($refusal, qr/manifest unknown|not found/, 'and says why');
 
 mkdir "$dir/context";
 write_file("$dir/context/hello", "hello\n");
-write_file("$dir/context/big", Test::Registry::Image::bytes('big', 8 << 20));
+write_file("$dir/context/big", bytes('big', 8 << 20));
 write_file("$dir/context/Dockerfile",
     "FROM scratch\nCOPY hello /\nCOPY big /\nLABEL a=b\nCMD [\"/hello\"]\n");
 {

@@ -92,7 +92,7 @@ for my $turn (qw(ours theirs)) {
 
 # An upload begun at one is finished at the other, hashed from where it stood.
 
-my $bytes  = Test::Registry::Image::bytes('upload', 300_000);
+my $bytes  = bytes('upload', 300_000);
 my $digest = 'sha256:' . sha256_hex($bytes);
 my @parts  = (substr($bytes, 0, 100_001), substr($bytes, 100_001));
 
@@ -107,7 +107,7 @@ $ours->finish_upload($location, $digest);
 is($theirs->expect(200, 'GET', "/v2/upload/theirs/blobs/$digest")->{content},
     $bytes, 'we finish it, and docker-registry serves the blob');
 
-$bytes  = Test::Registry::Image::bytes('upload back', 300_000);
+$bytes  = bytes('upload back', 300_000);
 $digest = 'sha256:' . sha256_hex($bytes);
 @parts  = (substr($bytes, 0, 100_001), substr($bytes, 100_001));
 

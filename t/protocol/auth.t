@@ -4,19 +4,17 @@
 use Test::Registry;
 
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
 
 my $dir   = File::Temp->newdir;
-my @alice = (Authorization => 'Basic ' . encode_base64('alice:secret', ''));
-my @bob   = (Authorization => 'Basic ' . encode_base64('bob:secret', ''));
+my @alice = basic(alice => 'secret');
+my @bob   = basic(bob => 'secret');
 
 # Each time somebody else: who fails again and again waits (t/accounts.t).
 
 my $stranger = 0;
 
 sub wrong {
-    return [Authorization => 'Basic '
-        . encode_base64('stranger' . ++$stranger . ':wrong', '')];
+    return [basic('stranger' . ++$stranger, 'wrong')];
 }
 my $zero  = 'sha256:' . '0' x 64;
 my $uuid  = '00000000-0000-4000-8000-000000000000';
@@ -90,9 +88,7 @@ is($a->header('www-authenticate'), undef, '84: nginx: without a challenge');
 
 # ---- the worker's accounts and rules
 
-system('htpasswd', '-bcB', '-C', 5, "$dir/users", 'alice', 'secret') == 0
-    && system('htpasswd', '-bB', '-C', 5, "$dir/users", 'bob', 'secret') == 0
-    or die "htpasswd failed\n";
+accounts("$dir/users", alice => 'secret', bob => 'secret');
 
 $r = Test::Registry->new(config => <<"YAML");
   access:

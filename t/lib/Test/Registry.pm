@@ -36,6 +36,7 @@ use warnings;
 use Digest::SHA qw(sha256_hex sha512_hex sha512);
 use Exporter ();
 use JSON::PP;
+use MIME::Base64 qw(encode_base64);
 use Test::More import => ['!done_testing'];
 
 use Test::Registry::Answer;
@@ -47,9 +48,9 @@ our @ISA = qw(Test::Registry::Server);
 
 our @EXPORT = (
     grep({ $_ ne 'done_testing' } @Test::More::EXPORT),
-    qw(%TYPE bytes children descriptor done_testing error_is fsck_ok
-        image_manifest in_parallel index_manifest json rss rss_peak sanitized
-        sha256 sha512sum uuid_of wait_until with_digest write_file),
+    qw(%TYPE accounts basic bytes children descriptor done_testing error_is
+        fsck_ok image_manifest in_parallel index_manifest json rss rss_peak
+        sanitized sha256 sha512sum uuid_of wait_until with_digest write_file),
 );
 
 our %TYPE = (
@@ -79,6 +80,25 @@ sub sha256    { return 'sha256:' . sha256_hex($_[0]) }
 sub sha512sum { return 'sha512:' . sha512_hex($_[0]) }
 sub json      { return JSON::PP->new->utf8->canonical->encode($_[0]) }
 sub sanitized { return ($ENV{SAN} // '') ne '' || !!$ENV{REGISTRY_PRELOAD} }
+
+
+# A file of accounts, anew, and the header with which one logs in.
+
+sub accounts {
+    my ($path, %password) = @_;
+
+    write_file($path, '');
+    for my $user (sort keys %password) {
+        system('htpasswd', '-bB', '-C', 5, $path, $user, $password{$user}) == 0
+            or die "htpasswd failed\n";
+    }
+}
+
+sub basic {
+    my ($user, $password) = @_;
+
+    return (Authorization => 'Basic ' . encode_base64("$user:$password", ''));
+}
 
 
 # Bytes that follow from SEED and do not repeat.

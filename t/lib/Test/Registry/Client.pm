@@ -133,7 +133,7 @@ sub push_image {
     my ($self, $repo, $reference, $seed, $layers) = @_;
 
     my @contents = map {
-        Test::Registry::Image::bytes($_ ? "$seed/$_" : 'shared', 30_000)
+        Test::Registry::bytes($_ ? "$seed/$_" : 'shared', 30_000)
     } 0 .. $layers - 1;
     my $config = $json->encode({ architecture => 'amd64', seed => $seed });
     my $oci = 'application/vnd.oci.image';

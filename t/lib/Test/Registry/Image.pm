@@ -15,11 +15,12 @@ use warnings;
 
 use Archive::Tar;
 use Compress::Zlib qw(memGzip);
-use Digest::SHA qw(sha256_hex sha512);
+use Digest::SHA qw(sha256_hex);
 use File::Path qw(make_path);
 use JSON::PP;
 
-use Test::Registry::Process qw(write_file);
+use Test::Registry ();
+use Test::Registry::Host qw(write_file);
 
 my $json = JSON::PP->new->canonical;
 
@@ -45,24 +46,12 @@ sub new {
 }
 
 
-sub bytes {
-    my ($seed, $size) = @_;
-
-    my $out = '';
-    for (my $n = 0; length $out < $size; $n++) {
-        $out .= sha512("$seed/$n");
-    }
-
-    return substr($out, 0, $size);
-}
-
-
 sub _layer {
     my ($seed, $size) = @_;
 
     (my $file = $seed) =~ tr{/}{-};
     my $tar = Archive::Tar->new;
-    $tar->add_data("data/$file", bytes($seed, $size),
+    $tar->add_data("data/$file", Test::Registry::bytes($seed, $size),
         { mtime => 1_000_000_000, uid => 0, gid => 0, mode => 0644 });
     $tar->add_data("etc/$file.conf", "seed = $seed\n",
         { mtime => 1_000_000_000, uid => 0, gid => 0, mode => 0644 });

@@ -23,7 +23,8 @@ use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 use Test::More;
-use Time::HiRes qw(sleep time);
+
+use Test::Registry::Host qw(wait_until write_file);
 
 our @EXPORT_OK = qw(
     daemon free_port needs read_file run runs_ok runs_together scratch
@@ -174,19 +175,6 @@ sub stop {
 }
 
 
-sub wait_until {
-    my ($seconds, $condition) = @_;
-
-    my $end = time() + $seconds;
-    until ($condition->()) {
-        return 0 if time() > $end;
-        sleep 0.05;
-    }
-
-    return 1;
-}
-
-
 sub free_port {
     my $socket = IO::Socket::INET->new(
         LocalAddr => '127.0.0.1', Listen => 1, Proto => 'tcp')
@@ -202,15 +190,6 @@ sub read_file {
     open(my $file, '<:raw', $path) or die "$path: $!";
     local $/;
     return scalar(<$file>) // '';
-}
-
-
-sub write_file {
-    my ($path, $content) = @_;
-
-    open(my $file, '>:raw', $path) or die "$path: $!";
-    print $file $content;
-    close($file) or die "$path: $!";
 }
 
 
