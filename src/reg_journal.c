@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "reg_clock.h"
 #include "reg_redo.h"
 #include "reg_sync.h"
 
@@ -61,11 +62,7 @@ struct reg_journal_s {
 static int64_t
 reg_journal_now(void)
 {
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);      /* cannot fail */
-
-    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    return reg_clock_ns(CLOCK_MONOTONIC);
 }
 
 
@@ -73,12 +70,10 @@ reg_journal_now(void)
 static void
 reg_journal_wait(reg_journal_t *j, int64_t until)
 {
-    struct timespec  ts = { until / 1000000000, until % 1000000000 };
-
     if (until == 0) {
         (void) pthread_cond_wait(&j->changed, &j->lock);
     } else {
-        (void) pthread_cond_timedwait(&j->changed, &j->lock, &ts);
+        (void) reg_clock_wait(&j->changed, &j->lock, until);
     }
 }
 
@@ -649,16 +644,11 @@ reg_journal_unorder(reg_journal_t *j, const reg_journal_places_t *places)
 static void
 reg_journal_init(reg_journal_t *j)
 {
-    pthread_condattr_t  monotonic;
-
     j->last = &j->first;
     (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
     (void) pthread_mutex_init(&j->append, NULL);
     (void) pthread_mutex_init(&j->checkpoint, NULL);
-    (void) pthread_condattr_init(&monotonic);           /* nor these */
-    (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void) pthread_cond_init(&j->changed, &monotonic);
-    (void) pthread_condattr_destroy(&monotonic);
+    reg_clock_cond(&j->changed);
 
     for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
         (void) pthread_mutex_init(&j->places[i], NULL);
