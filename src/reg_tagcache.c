@@ -293,7 +293,6 @@ reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats)
 {
     stats->used = cache->redis.pool != NULL;
     stats->up = stats->used && reg_redispool_proven(cache->redis.pool) != 0;
-    stats->follows = stats->up && reg_redispool_tells(cache->redis.pool);
 
     for (int i = 0; i < REG_TAGCACHE_COUNTS; i++) {
         stats->counts[i] = atomic_load(&cache->redis.counts[i]);

@@ -61,7 +61,6 @@ typedef struct reg_tagcache_s  reg_tagcache_t;
 typedef struct {
     bool     used;              /* there is a Redis in the configuration */
     bool     up;
-    bool     follows;           /* changes: tags are kept in memory */
     int64_t  counts[REG_TAGCACHE_COUNTS];
 } reg_tagcache_stats_t;
 
