@@ -1,6 +1,5 @@
 #include "reg_access.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "reg_bearer.h"

@@ -7,7 +7,6 @@
 
 #include "reg_durable.h"
 #include "reg_link.h"
-#include "reg_names.h"
 
 
 #define REG_REFERRERS_CHUNK  (64 * 1024)
