@@ -12,6 +12,7 @@
 #include "ctl_store.h"
 #include "reg_pattern.h"
 #include "reg_robots.h"
+#include "reg_robots_edit.h"
 
 
 #define CTL_ROBOT_DAY      86400

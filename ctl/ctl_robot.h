@@ -2,7 +2,7 @@
  * ctl_robot: registryctl robot create|revoke NAME, registryctl robot list
  *
  * Accounts for programs, in robots.json of nginx_registry.state; see
- * reg_robots.h.  The secret is shown once, when it is made.  --json:
+ * reg_robot.h.  The secret is shown once, when it is made.  --json:
  *
  *     create  {"user": "robot$ci", "secret": "nrr_…", "expires": 1771776000}
  *     list    {"robots": [{"user": "robot$ci", "repositories": ["team/app"],

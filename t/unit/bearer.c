@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "reg_password.h"
+#include "reg_robots_edit.h"
 #include "tree.h"
 
 

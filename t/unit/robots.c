@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "reg_policy.h"
+#include "reg_robots_edit.h"
 #include "tree.h"
 
 #define NOW  1764000000
