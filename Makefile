@@ -270,6 +270,8 @@ install: build
 	install -D -m 755 $(CTL) $(DESTDIR)$(PREFIX)/bin/registryctl
 	install -D -m 644 $(MODULE) $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so
 	install -D -m 644 conf/registry_params $(DESTDIR)/etc/nginx/registry_params
+	for file in ui/*; do install -D -m 644 $$file \
+	    $(DESTDIR)$(PREFIX)/share/nginx-registry/$$file || exit 1; done
 	install -D -m 644 conf/nginx-registry.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service
 	test -e $(DESTDIR)/etc/nginx-registry/config.yml \
 	    || install -D -m 644 conf/config.yml $(DESTDIR)/etc/nginx-registry/config.yml
@@ -284,6 +286,7 @@ uninstall:
 	      $(DESTDIR)$(PREFIX)/lib/nginx/modules/ngx_http_registry_module.so \
 	      $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service \
 	      $(foreach p,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $p))/$p) \
+	      $(patsubst %,$(DESTDIR)$(PREFIX)/share/nginx-registry/%,$(wildcard ui/*)) \
 	      $(DESTDIR)/etc/nginx/registry_params \
 	      $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf
 

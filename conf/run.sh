@@ -100,6 +100,7 @@ sed -e "s|^load_module .*|load_module $(conf "$MODULE"); $user|" \
     -e "s|^\( *\)server  *unix:.*|\1server $(conf "unix:$socket");|" \
     -e "s|^\( *\)listen .*|\1listen $(conf "$LISTEN");|" \
     -e "s|^\( *\)registry .*|\1registry $(conf "$ROOT");|" \
+    -e "s|^\( *\)root .*|\1root $(conf "${here%/*}/ui");|" \
     -e "s|^\( *\)include .*|\1include $(conf "$here/registry_params");|" \
     -e "s|^http {|http {$temp|" \
     "$here/nginx.conf" > "$RUNDIR/nginx.conf"
@@ -156,6 +157,7 @@ done
 
 say "ready: http://$host/v2/"
 say
+say "  page     http://$host/"
 say "  images   $ROOT"
 say "  logs     $RUNDIR/error.log, access.log, worker.log"
 say "  access   $access"

@@ -92,6 +92,11 @@ like(said($out), qr/access   open: everybody may pull, push and delete/,
 like(said($out), qr/docker push 127\.0\.0\.1:$port/, 'and what to try');
 like(said($out), qr/user add alice --file \S+/, 'and how to ask for a login');
 is(status($url), 200, 'it is open');
+like(said($out), qr{^  page     http://127\.0\.0\.1:$port/$}m, 'and has a page');
+like(HTTP::Tiny->new->get("http://127.0.0.1:$port/$_->[0]")->{headers}
+    {'content-type'}, qr/^$_->[1]\b/, "/$_->[0]")
+    for ['', 'text/html'], ['page.js', 'text/javascript'],
+        ['page.css', 'text/css'];
 is(status("http://127.0.0.1:$port/metrics"), 404, 'and has no metrics');
 my ($second, $again) = start(LISTEN => '127.0.0.1:1');
 waitpid $second, 0;
