@@ -12,7 +12,7 @@
 #define REG_JOURNAL_BATCH    (256 * 1024)
 
 /* the longest that a batch waits for others to join it */
-#define REG_JOURNAL_PATIENCE_NS  (1500 * 1000)
+#define REG_JOURNAL_PATIENCE  (3 * REG_CLOCK_MS / 2)
 
 /* how long one waits for room that another process makes */
 #define REG_JOURNAL_ROOM_MS  5
@@ -24,6 +24,7 @@
 typedef struct reg_journal_waiter_s  reg_journal_waiter_t;
 
 struct reg_journal_waiter_s {
+    pthread_cond_t         wake;
     reg_journal_waiter_t  *next;
     reg_str_t              records;
     int                    half;
@@ -34,9 +35,9 @@ struct reg_journal_waiter_s {
 struct reg_journal_s {
     reg_logfile_t           file;
     pthread_mutex_t         lock;       /* over all that follows */
-    pthread_cond_t          changed;
+    pthread_cond_t          changed;    /* for all but who waits */
 
-    reg_journal_waiter_t   *first;      /* who waits, in order */
+    reg_journal_waiter_t   *first;      /* who waits, in order; it writes */
     reg_journal_waiter_t  **last;
     size_t                  waiting;
     int64_t                 came;       /* the first of them; ns */
@@ -59,21 +60,14 @@ struct reg_journal_s {
 };
 
 
-static int64_t
-reg_journal_now(void)
-{
-    return reg_clock_ns(CLOCK_MONOTONIC);
-}
-
-
 /* The calls on the lock fail for misuse only. */
 static void
-reg_journal_wait(reg_journal_t *j, int64_t until)
+reg_journal_wait(reg_journal_t *j, pthread_cond_t *cond, int64_t until)
 {
     if (until == 0) {
-        (void) pthread_cond_wait(&j->changed, &j->lock);
+        (void) pthread_cond_wait(cond, &j->lock);
     } else {
-        (void) reg_clock_wait(&j->changed, &j->lock, until);
+        (void) reg_clock_wait(cond, &j->lock, until);
     }
 }
 
@@ -120,6 +114,31 @@ reg_journal_leave(reg_journal_t *j, pthread_mutex_t *mutex, int lock)
 }
 
 
+/* Whether a batch should wait for those who put things in place just now: they,
+ * or who comes after them, will soon want one too.  A write and its sync cost
+ * the same for all of them.  *until says how long. */
+static bool
+reg_journal_more_come(const reg_journal_t *j, int64_t *until)
+{
+    *until = j->came + REG_JOURNAL_PATIENCE;
+
+    return j->waiting < j->inflight[0] + j->inflight[1]
+           && reg_clock_ns(CLOCK_MONOTONIC) < *until;
+}
+
+
+/* Whoever has waited longest writes, for all, when it is time. */
+static void
+reg_journal_wake(reg_journal_t *j)
+{
+    int64_t  until;
+
+    if (j->first != NULL && !j->writing && !reg_journal_more_come(j, &until)) {
+        (void) pthread_cond_signal(&j->first->wake);
+    }
+}
+
+
 /* ---- what is not in place yet -------------------------------------------- */
 
 
@@ -153,11 +172,11 @@ reg_journal_release(reg_journal_t *j, int half, size_t n)
                                 &quiet);
     }
 
-    if (j->inflight[half] == 0
-        || j->waiting >= j->inflight[0] + j->inflight[1])
-    {
+    if (j->inflight[half] == 0) {
         (void) pthread_cond_broadcast(&j->changed);
     }
+
+    reg_journal_wake(j);
 }
 
 
@@ -315,12 +334,15 @@ reg_journal_round(reg_journal_t *j)
         j->dirty = true;
         j->hurry = true;
         (void) pthread_cond_broadcast(&j->changed);
-        reg_journal_wait(j, reg_journal_now() + REG_JOURNAL_ROOM_MS * 1000000);
+        reg_journal_wait(j, &j->changed, reg_clock_ns(CLOCK_MONOTONIC)
+                                         + REG_JOURNAL_ROOM_MS * REG_CLOCK_MS);
     }
 
     if (rc == 0 && !j->dirty) {
         j->dirty = true;
-        j->due = reg_journal_now() + REG_JOURNAL_DELAY * 1000000LL;
+        j->due = reg_clock_ns(CLOCK_MONOTONIC)
+                 + REG_JOURNAL_DELAY * REG_CLOCK_MS;
+        (void) pthread_cond_broadcast(&j->changed);
     }
 
     if (rc != 0) {
@@ -337,24 +359,16 @@ reg_journal_round(reg_journal_t *j)
         w->half = half;
         w->sys = sys;
         w->done = true;                 /* it is gone, once the lock is free */
+        (void) pthread_cond_signal(&w->wake);
         w = next;
     }
 
     j->writing = false;
-    (void) pthread_cond_broadcast(&j->changed);
-}
 
-
-/* Whether a batch should wait for those who put things in place just now: they,
- * or who comes after them, will soon want one too.  A write and its sync cost
- * the same for all of them.  *until says how long. */
-static bool
-reg_journal_more_come(const reg_journal_t *j, int64_t *until)
-{
-    *until = j->came + REG_JOURNAL_PATIENCE_NS;
-
-    return j->waiting < j->inflight[0] + j->inflight[1]
-           && reg_journal_now() < *until;
+    /* it looks how long to wait */
+    if (j->first != NULL) {
+        (void) pthread_cond_signal(&j->first->wake);
+    }
 }
 
 
@@ -362,7 +376,7 @@ static void
 reg_journal_enqueue(reg_journal_t *j, reg_journal_waiter_t *waiter)
 {
     if (j->waiting++ == 0) {
-        j->came = reg_journal_now();
+        j->came = reg_clock_ns(CLOCK_MONOTONIC);
     }
 
     *j->last = waiter;
@@ -374,7 +388,7 @@ int
 reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     reg_error_t *err)
 {
-    reg_journal_waiter_t  me = { NULL, records, -1, 0, false };
+    reg_journal_waiter_t  me = { .records = records, .half = -1 };
     int64_t               until;
 
     if (records.len > REG_JOURNAL_RECORDS_MAX
@@ -383,6 +397,7 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
         return reg_journal_error(j, EFBIG, err);
     }
 
+    reg_clock_cond(&me.wake);
     (void) pthread_mutex_lock(&j->lock);
 
     if (j->failed != 0) {
@@ -391,19 +406,21 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
 
     } else {
         reg_journal_enqueue(j, &me);
+        reg_journal_wake(j);
     }
 
     while (!me.done) {
-        if (j->writing) {
-            reg_journal_wait(j, 0);
+        if (j->writing || j->first != &me) {
+            reg_journal_wait(j, &me.wake, 0);
         } else if (reg_journal_more_come(j, &until)) {
-            reg_journal_wait(j, until);
+            reg_journal_wait(j, &me.wake, until);
         } else {
             reg_journal_round(j);
         }
     }
 
     (void) pthread_mutex_unlock(&j->lock);
+    (void) pthread_cond_destroy(&me.wake);
 
     *half = me.half;
 
@@ -459,7 +476,7 @@ reg_journal_drain(reg_journal_t *j, int half, reg_error_t *err)
     (void) pthread_mutex_lock(&j->lock);
 
     while (j->inflight[half] > 0) {
-        reg_journal_wait(j, 0);
+        reg_journal_wait(j, &j->changed, 0);
     }
 
     (void) pthread_mutex_unlock(&j->lock);
@@ -536,12 +553,12 @@ reg_journal_run(void *data)
 
     while (!j->stop) {
         if (!j->dirty || j->failed != 0) {
-            reg_journal_wait(j, 0);
+            reg_journal_wait(j, &j->changed, 0);
             continue;
         }
 
-        if (!j->hurry && reg_journal_now() < j->due) {
-            reg_journal_wait(j, j->due);
+        if (!j->hurry && reg_clock_ns(CLOCK_MONOTONIC) < j->due) {
+            reg_journal_wait(j, &j->changed, j->due);
             continue;
         }
 
@@ -645,10 +662,10 @@ static void
 reg_journal_init(reg_journal_t *j)
 {
     j->last = &j->first;
+    reg_clock_cond(&j->changed);
     (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
     (void) pthread_mutex_init(&j->append, NULL);
     (void) pthread_mutex_init(&j->checkpoint, NULL);
-    reg_clock_cond(&j->changed);
 
     for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
         (void) pthread_mutex_init(&j->places[i], NULL);
