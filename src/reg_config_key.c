@@ -116,7 +116,7 @@ static const reg_config_key_t  reg_config_keys[] = {
       "the name of their issuer (iss)",
       NULL, AT(token_issuer), 1, 255, NULL },
     { "auth.token.rootcertbundle", REG_CONFIG_ABSOLUTE,
-      "the issuer's certificates, PEM",
+      "the issuer's certificates or public keys, PEM",
       NULL, AT(token_bundle), 0, REG_CONFIG_TEXT - 1, NULL },
     { "auth.token.jwks", REG_CONFIG_ABSOLUTE,
       "the issuer's keys, a JSON Web Key Set",
@@ -135,9 +135,13 @@ static const reg_config_key_t  reg_config_keys[] = {
               " remove this") },
 
     { "middleware", IGNORED("there is no middleware") },
+    { "database", IGNORED("tags are in the tree and not in a database") },
+    { "gc", IGNORED("there is no garbage collection yet, see"
+                    " docs/operations.md") },
     { "reporting", IGNORED("nothing is reported elsewhere; read the log") },
     { "notifications", IGNORED("no notifications are sent") },
 
+    { "redis.cache", IGNORED("write redis.addr") },
     { "redis.addr", REG_CONFIG_TEXT_LINE,
       "a Redis that remembers tags for all workers: host:port, or the path of"
       " its socket",

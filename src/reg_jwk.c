@@ -273,22 +273,46 @@ reg_jwk_parse(reg_str_t text, reg_error_t *err)
 }
 
 
+static reg_jwk_t *
+reg_jwk_pkey(EVP_PKEY *pkey, reg_error_t *err)
+{
+    jose_cfg_t  *cfg = reg_jwk_cfg();
+    json_t      *json = NULL;
+
+    if (pkey != NULL && cfg != NULL) {
+        json = jose_openssl_jwk_from_EVP_PKEY(cfg, pkey);
+    }
+
+    jose_cfg_decref(cfg);
+
+    return reg_jwk_take(json, err);
+}
+
+
 reg_jwk_t *
 reg_jwk_certificate(reg_str_t der, reg_error_t *err)
 {
     const unsigned char  *p = (const unsigned char *) der.data;
     X509                 *x509 = d2i_X509(NULL, &p, (long) der.len);
-    jose_cfg_t           *cfg = reg_jwk_cfg();
-    json_t               *json = NULL;
+    reg_jwk_t            *key;
 
-    if (x509 != NULL && cfg != NULL) {
-        json = jose_openssl_jwk_from_EVP_PKEY(cfg, X509_get0_pubkey(x509));
-    }
-
+    key = reg_jwk_pkey(x509 == NULL ? NULL : X509_get0_pubkey(x509), err);
     X509_free(x509);
-    jose_cfg_decref(cfg);
 
-    return reg_jwk_take(json, err);
+    return key;
+}
+
+
+reg_jwk_t *
+reg_jwk_public(reg_str_t der, reg_error_t *err)
+{
+    const unsigned char  *p = (const unsigned char *) der.data;
+    EVP_PKEY             *pkey = d2i_PUBKEY(NULL, &p, (long) der.len);
+    reg_jwk_t            *key = reg_jwk_pkey(pkey, err);
+
+    EVP_PKEY_free(pkey);
+
+    return key;
 }
 
 

@@ -46,6 +46,9 @@ reg_jwk_t *reg_jwk_parse(reg_str_t json, reg_error_t *err);
 /* The public key of a certificate, DER. */
 reg_jwk_t *reg_jwk_certificate(reg_str_t der, reg_error_t *err);
 
+/* One without a certificate: SubjectPublicKeyInfo, DER. */
+reg_jwk_t *reg_jwk_public(reg_str_t der, reg_error_t *err);
+
 /* A new private key, with a short kid: it is in every token. */
 reg_jwk_t *reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err);
 

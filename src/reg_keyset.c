@@ -141,27 +141,30 @@ reg_keyset_parse(reg_str_t text, const char *path, reg_buf_t *says,
 }
 
 
+/* The key of a block of PEM; others have none. */
 static int
-reg_keyset_certificate(reg_keyset_t *set, X509 *x509,
+reg_keyset_block(reg_keyset_t *set, const char *name, reg_str_t der,
     const reg_keyset_reading_t *from)
 {
-    int             rc;
-    unsigned char  *der = NULL;
-    int             len = i2d_X509(x509, &der);
-    reg_jwk_t      *key = NULL;
-    reg_error_t     why = REG_ERROR_INIT;
+    static const struct {
+        const char   *name;
+        reg_jwk_t  *(*key)(reg_str_t der, reg_error_t *err);
+    } kinds[] = {
+        { PEM_STRING_X509, reg_jwk_certificate },
+        { PEM_STRING_X509_OLD, reg_jwk_certificate },
+        { PEM_STRING_X509_TRUSTED, reg_jwk_certificate },
+        { PEM_STRING_PUBLIC, reg_jwk_public },
+    };
 
-    if (len > 0) {
-        key = reg_jwk_certificate((reg_str_t) { (size_t) len,
-                                                (const char *) der }, &why);
-    } else {
-        (void) reg_error_set(&why, REG_UNKNOWN, "out of memory");
+    reg_error_t  why = REG_ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            return reg_keyset_take(set, kinds[i].key(der, &why), &why, from);
+        }
     }
 
-    rc = reg_keyset_take(set, key, &why, from);
-    OPENSSL_free(der);
-
-    return rc;
+    return 0;
 }
 
 
@@ -169,10 +172,12 @@ reg_keyset_t *
 reg_keyset_certificates(reg_str_t pem, const char *path, reg_buf_t *says,
     reg_error_t *err)
 {
-    int            rc = 0;
-    BIO           *bio = BIO_new_mem_buf(pem.data, (int) pem.len);
-    X509          *x509;
-    reg_keyset_t  *set = reg_keyset_create(err);
+    int             rc = 0;
+    BIO            *bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+    char           *name, *header;
+    long            len;
+    unsigned char  *der;
+    reg_keyset_t   *set = reg_keyset_create(err);
 
     const reg_keyset_reading_t  from = { path, says, err };
 
@@ -183,19 +188,21 @@ reg_keyset_certificates(reg_str_t pem, const char *path, reg_buf_t *says,
         return NULL;
     }
 
-    while (rc == 0
-           && (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-    {
-        rc = reg_keyset_certificate(set, x509, &from);
-        X509_free(x509);
+    while (rc == 0 && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
+        rc = reg_keyset_block(set, name, (reg_str_t) { (size_t) len,
+                                                       (const char *) der },
+                              &from);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
     }
 
     ERR_clear_error();                   /* the end of the file is one */
     BIO_free(bio);
 
     if (rc == 0 && set->n == 0) {
-        rc = reg_error_set(err, REG_BAD_REQUEST, "%.160s: no certificate in"
-                           " it", path);
+        rc = reg_error_set(err, REG_BAD_REQUEST, "%.160s: no certificate or"
+                           " public key in it", path);
     }
 
     if (rc == -1) {

@@ -1,6 +1,6 @@
 /*
  * reg_keyset: several keys: a JSON Web Key Set (RFC 7517), or the certificates
- * of a PEM file.
+ * and public keys of a PEM file.
  *
  * Blocks: never
  */

@@ -439,6 +439,11 @@ keys_without_meaning_warn_with_a_reason(void **state)
     expect_warning("notifications:\n  endpoints:\n    - name: x\n",
                    "config.yml:1: notifications: ignored: no notifications"
                    " are sent");
+    expect_warning("database: {\"enabled\": false}\n",
+                   "config.yml:1: database: ignored: tags are in the tree and"
+                   " not in a database");
+    expect_warning("redis: {\"cache\": {\"addr\": \"x:1\"}}\n",
+                   "config.yml:1: redis.cache: ignored: write redis.addr");
     expect_warning("http:\n  tls:\n    certificate: /c\n    key: /k\n",
                    "config.yml:3: http.tls.certificate: ignored: nginx ends"
                    " TLS; write ssl_certificate there");

@@ -698,13 +698,24 @@ test_narrowed(void **state)
 static void
 test_read_again(void **state)
 {
-    char  line[512];
+    char   line[512];
+    FILE  *f;
 
     (void) state;
 
     write_bundle(&root, &stranger);
     good(by_kid(&stranger, libtrust(&stranger), "RS256"));
     bad(by_kid(&gitlab, libtrust(&gitlab), "RS256"));
+
+    /* a bare public key, which is what one gets of GitLab's key file */
+    assert_non_null(f = fopen(bundle_path, "w"));
+    assert_int_equal(PEM_write_PUBKEY(f, gitlab.pkey), 1);
+    assert_int_equal(fclose(f), 0);
+    good(by_kid(&gitlab, libtrust(&gitlab), "RS256"));
+    good(by_kid(&gitlab, thumbprint(&gitlab), "RS256"));
+    bad(by_kid(&stranger, libtrust(&stranger), "RS256"));
+    write_bundle(&root, &stranger);
+    good(by_kid(&stranger, libtrust(&stranger), "RS256"));
 
     /* what makes no sense changes nothing, and is said once */
     assert_int_equal(tree_write(bundle_path, "no PEM\n", 7), 0);
