@@ -480,7 +480,7 @@ static int
 reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
     reg_digest_t *d, reg_error_t *err)
 {
-    int64_t  begin = reg_redispool_now(), until = 0;
+    int64_t  begin, until = 0;
 
     if (reg_tagredis_pays(&cache->redis, &cache->means)
         && reg_tagcache_lease(look) == 0)
