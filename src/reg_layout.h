@@ -13,7 +13,7 @@
  *         _referrers/ALG/HEX                     ours: see reg_referrers.h
  *         _uploads/UUID/data                     an upload under way
  *         _uploads/UUID/startedat                RFC 3339 time
- *         _uploads/UUID/hashstates/ALG/OFFSET    see reg_hash.h
+ *         _uploads/UUID/hashstates/ALG/OFFSET    see reg_hashstate.h
  *       _catalog/                              ours: see reg_catalog.h
  *       _auth/epoch                              ours: see reg_epoch.h
  *       _tmp/                                    ours: files about to be

@@ -9,8 +9,8 @@
  *
  * The session lives on disk (_uploads/UUID), so that the next request may
  * arrive at another process or host.  Its offset is the size of its data file;
- * the running digest is kept beside it under the offset (reg_hash.h), and what
- * that does not cover, after a crash, is read and hashed again.
+ * the running digest is kept beside it under the offset (reg_hashstate.h),
+ * and what that does not cover, after a crash, is read and hashed again.
  *
  * One writer: open takes a lock on the data file and does not wait for it.
  * The lock is the kernel's, so it dies with the process.
