@@ -14,7 +14,7 @@
  *         _uploads/UUID/data                     an upload under way
  *         _uploads/UUID/startedat                RFC 3339 time
  *         _uploads/UUID/hashstates/ALG/OFFSET    see reg_hashstate.h
- *       _catalog/                              ours: see reg_catalog.h
+ *       _catalog/                                ours: see reg_catalog.h
  *       _auth/epoch                              ours: see reg_epoch.h
  *       _tmp/                                    ours: files about to be
  *                                                renamed into place

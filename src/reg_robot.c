@@ -174,30 +174,30 @@ reg_robot_secret_parse(unsigned char hash[REG_LOGIN_PRINT], reg_str_t s)
 
 
 const char *
-reg_robot_parse(reg_robot_t *robot, const json_t *value)
+reg_robot_parse(reg_robot_t *robot, const json_t *entry)
 {
-    json_t  *patterns = json_object_get(value, "repositories");
+    json_t  *patterns = json_object_get(entry, "repositories");
 
     memset(robot, 0, sizeof(*robot));
-    robot->name = reg_robot_string(json_object_get(value, "name"));
-    robot->description = reg_robot_string(json_object_get(value,
+    robot->name = reg_robot_string(json_object_get(entry, "name"));
+    robot->description = reg_robot_string(json_object_get(entry,
                                                           "description"));
     robot->npatterns = json_array_size(patterns);
-    robot->created = json_integer_value(json_object_get(value, "created"));
+    robot->created = json_integer_value(json_object_get(entry, "created"));
 
     for (size_t i = 0; i < robot->npatterns && i < REG_ROBOT_PATTERNS; i++) {
         robot->patterns[i] = reg_robot_string(json_array_get(patterns, i));
     }
 
     if (reg_robot_actions(&robot->actions,
-                          reg_robot_string(json_object_get(value, "actions")))
+                          reg_robot_string(json_object_get(entry, "actions")))
         == -1)
     {
         return "the actions are not a list of actions";
     }
 
     if (reg_robot_secret_parse(robot->secret,
-                               reg_robot_string(json_object_get(value,
+                               reg_robot_string(json_object_get(entry,
                                                                 "secret")))
         == -1)
     {
@@ -205,11 +205,11 @@ reg_robot_parse(reg_robot_t *robot, const json_t *value)
     }
 
     /* what is mistyped must not live for ever */
-    if (!json_is_integer(json_object_get(value, "expires"))) {
+    if (!json_is_integer(json_object_get(entry, "expires"))) {
         return "expires is not a number of seconds";
     }
 
-    robot->expires = json_integer_value(json_object_get(value, "expires"));
+    robot->expires = json_integer_value(json_object_get(entry, "expires"));
 
     return reg_robot_odd(robot);
 }
