@@ -190,6 +190,7 @@ typedef struct {
     ngx_thread_pool_t           *thread_pool;
     ngx_http_registry_ring_t     ring;
     time_t                       left;           /* when the last leg did */
+    ngx_event_t                  wait;           /* until there must be one */
     ngx_int_t                    broken;         /* the body ended early */
     ngx_uint_t                   leg;            /* the job's leg is out */
     ngx_uint_t                   hashing;        /* its hash_task is */

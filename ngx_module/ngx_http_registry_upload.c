@@ -40,6 +40,9 @@ static void ngx_http_registry_upload_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_work(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_waited(ngx_event_t *ev);
 static ngx_uint_t ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx);
 static ngx_uint_t ngx_http_registry_upload_may_be_large(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -229,6 +232,10 @@ ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_ctx_t *ctx = data;
 
+    if (ctx->wait.timer_set) {
+        ngx_del_timer(&ctx->wait);
+    }
+
     ngx_http_registry_task_release(ctx->job, ctx->thread_pool);
 }
 
@@ -245,6 +252,9 @@ ngx_http_registry_upload_start(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_registry_upload_run;
 
     ctx->left = ngx_time();
+    ctx->wait.handler = ngx_http_registry_upload_waited;
+    ctx->wait.data = r;
+    ctx->wait.log = r->connection->log;
     cl = r->request_body->bufs;
 
     if (cl && cl->buf->in_file) {
@@ -280,6 +290,7 @@ ngx_http_registry_upload_run(ngx_http_request_t *r)
     ngx_http_registry_upload_work(r, ctx);
     ngx_http_registry_upload_read(r, ctx);
     ngx_http_registry_upload_work(r, ctx);
+    ngx_http_registry_upload_wait(r, ctx);
 
     if (ctx->leg || ctx->hashing) {
         return;
@@ -422,6 +433,49 @@ ngx_http_registry_upload_work(ngx_http_request_t *r,
     if (rc != NGX_OK) {
         ctx->failed = 1;
     }
+}
+
+
+/* What is too little for a leg becomes one in time, also if the client sends
+ * no more. */
+
+static void
+ngx_http_registry_upload_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    time_t  left = ctx->left + NGX_HTTP_REGISTRY_LEG_TIME - ngx_time();
+
+    if (ctx->leg || ctx->failed || ctx->broken || ctx->wait.timer_set
+        || ctx->ring.in == ctx->ring.written
+        || ngx_http_registry_body_ended(r))
+    {
+        return;
+    }
+
+    ngx_add_timer(&ctx->wait, (ngx_msec_t) ngx_max(left, 1) * 1000);
+}
+
+
+static void
+ngx_http_registry_upload_waited(ngx_event_t *ev)
+{
+    ngx_http_request_t       *r = ev->data;
+    ngx_connection_t         *c = r->connection;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ngx_http_set_log_request(c->log, r);
+
+    /* a task that is out will be back, and what is over needs nothing */
+
+    if (ctx && !ctx->leg && !ctx->hashing && !ctx->ending && !ctx->failed
+        && !ctx->broken)
+    {
+        ngx_http_registry_upload_run(r);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 
