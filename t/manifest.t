@@ -125,6 +125,23 @@ for my $digest (sha256($bytes), sha512sum($bytes)) {
     is($r->request('HEAD', "/v2/c/manifests/$_")
         ->header('docker-content-digest'), $digest, $_) for @tags[0, 11];
 }
+# The answer names all of them, however long they are.
+{
+    my $repo = join '/', map { $_ x 63 } 'a' .. 'd';
+    my $subject = sha512sum('nothing');
+    my $long = json(image_manifest(more => { subject => {
+        mediaType => $TYPE{oci}, digest => $subject, size => 7 } }));
+    $r->push_blob($repo, '{}');
+    my @tags = map { sprintf '%0128d', $_ } 1 .. 32;
+    $a = put("/v2/$repo/manifests/" . sha512sum($long) . '?'
+        . join('&', map { "tag=$_" } @tags), $long, $TYPE{oci});
+    is($a->{status}, 201, '32 tags of 128 characters, a long name, a subject')
+        or diag($a);
+    is_deeply([split /,\s*/, $a->header('oci-tag') // ''], \@tags,
+        'OCI-Tag names them all');
+    is($a->header('oci-subject'), $subject, 'OCI-Subject is there as well');
+}
+
 $a = put('/v2/c/manifests/' . sha256($bytes) . '?tag=ok&tag=.bad',
     $bytes, $TYPE{oci});
 is($a->{status}, 400, 'an invalid tag among them');
