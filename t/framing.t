@@ -101,16 +101,17 @@ my $content = $r->tree->content($data);
 is($r->request('PUT', with_digest($location, sha256($content)), body => '')
     ->{status}, 201, 'the digest is that of the chunks');
 
-# More of it than nginx has room for a header, behind a chunk of any size.
+# More of it than nginx has room for a header, behind a chunk of any size: it may
+# end the connection instead of answering, and nothing else.
 for my $size (1, 5000, 32_768, 700_000) {
     my $bytes = bytes("pipe $size", $size);
     $location = $r->start_upload('a');
     $data = $r->tree->upload('a', uuid_of($location)) . '/data';
     my $get = "GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " . 'x' x 7000 . "\r\n";
-    is(statuses("PATCH $location HTTP/1.1\r\nHost: x\r\n"
+    like(statuses("PATCH $location HTTP/1.1\r\nHost: x\r\n"
         . sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
             $size, $bytes) . "$get\r\n$get\r\n$get$bye\r\n"),
-        '202 200 200 200', "three requests behind a chunk of $size bytes");
+        qr/^202(?: 200){0,3}\z/, "three requests behind a chunk of $size bytes");
     holds_ok($bytes, "a chunk of $size bytes");
 }
 
