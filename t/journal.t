@@ -90,4 +90,81 @@ $r->crash_worker;
 is(digest_of($r, 'removed'), 404, 'reloaded: what was deleted stays away');
 is(digest_of($r, 'moved'), $last, 'reloaded: what was pushed is there');
 
+
+
+# ---- a repository that was emptied ---------------------------------------------
+
+$r->{opt}{worker}{journal} = 'true';
+$r->write_config;
+$r->restart_worker;
+
+# What is said of a repository, by the lists and by its own.
+
+sub seen {
+    my ($repo) = @_;
+
+    my $catalog = $r->request('GET', '/v2/_catalog?n=1000');
+    my $tags = $r->request('GET', "/v2/$repo/tags/list");
+    return join ' ', $catalog->{status},
+        (grep { $_ eq $repo } @{ $catalog->json->{repositories} }),
+        $tags->{status}, $tags->{body};
+}
+
+$r->push_blob('team/emptied', '{}');
+my $digest = $r->push_manifest('team/emptied', 'v1', json(image_manifest()));
+$r->expect(202, 'DELETE', "/v2/team/emptied/manifests/$digest");
+my $before = seen('team/emptied');
+unlike($before, qr{^200 team}, 'it is not in the catalog');
+$r->crash_worker;
+is(seen('team/emptied'), $before, 'a crash does not bring it back');
+
+
+# ---- what is no log ------------------------------------------------------------
+
+my $journal = $r->root . '/docker/registry/v2/_journal';
+
+# Nothing is done to what somebody has put there on purpose.
+for my $odd (
+    ['a link', sub { rename("$journal/log", "$journal/x")
+        && symlink('x', "$journal/log") }, qr/Too many levels/],
+    ['a directory', sub { mkdir "$journal/log" }, qr/Is a directory/],
+    ['a directory for the state', sub { mkdir "$journal/state" },
+        qr/Is a directory/],
+)
+{
+    my ($what, $make, $says) = @$odd;
+
+    push_tag($r, 'v1');
+    $r->kill_worker;
+    unlink "$journal/state", $what =~ /state|link/ ? () : "$journal/log";
+    $make->() or die "$what: $!";
+    my $length = length $r->log_of_worker;
+    $r->start_worker;
+    ok(wait_until(20, sub { substr($r->log_of_worker, $length) =~ $says }),
+        "$what is refused, with a word");
+    $r->kill_worker;
+    rmdir "$journal/$_" for qw(log state);
+    unlink map { "$journal/$_" } qw(log x state);
+    $r->start_worker;
+}
+
+# A pipe can hold nothing, and a log that was cut is none.
+for my $odd (['a pipe', sub { unlink "$journal/log";
+        POSIX::mkfifo("$journal/log", 0600) }],
+    ['a log without its end', sub { truncate "$journal/log", 5000 }],
+    ['an empty log', sub { truncate "$journal/log", 0 }])
+{
+    my ($what, $make) = @$odd;
+
+    $last = push_tag($r, 'v1');
+    $r->kill_worker;
+    $make->() or die "$what: $!";
+    $r->start_worker;
+    is(digest_of($r, 'v1'), $last, "$what is no matter");
+    $last = push_tag($r, 'v1');
+    $r->crash_worker;
+    is(digest_of($r, 'v1'), $last, 'the next crash neither');
+    is(-s "$journal/log", 8 << 20, 'and the log is whole');
+}
+
 done_testing;
