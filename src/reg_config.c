@@ -602,6 +602,11 @@ reg_config_ldap(const reg_config_t *config, reg_ldap_options_t *ldap)
 int
 reg_config_check(const reg_config_t *config, reg_error_t *err)
 {
+    /* which part of a way in is missing says more than that there is none */
+    if (reg_config_check_token(config, err) == -1) {
+        return -1;
+    }
+
     if (config->auth_asked && config->htpasswd_path[0] == '\0'
         && config->token_issuer[0] == '\0')
     {
@@ -618,7 +623,6 @@ reg_config_check(const reg_config_t *config, reg_error_t *err)
     }
 
     return reg_config_check_ldap(config, err) == -1
-           || reg_config_check_token(config, err) == -1
            || reg_config_check_redis(config, err) == -1 ? -1
            : reg_address_check(reg_str_from(config->trusted_proxies), err);
 }

@@ -161,7 +161,8 @@ reg_config_access_rule(reg_config_reader_t *r, reg_policy_t *policy)
     }
 
     for ( ;; ) {
-        size_t  key;
+        size_t     key;
+        reg_str_t  word = REG_STR("...");
 
         if (reg_config_next(r) == -1) {
             return -1;
@@ -171,10 +172,12 @@ reg_config_access_rule(reg_config_reader_t *r, reg_policy_t *policy)
             break;
         }
 
+        if (r->event->type == YAML_SCALAR_EVENT) {
+            word = reg_config_scalar(r);
+        }
+
         for (key = 0; key < REG_CONFIG_RULE_KEYS; key++) {
-            if (r->event->type == YAML_SCALAR_EVENT
-                && reg_str_eq(reg_config_scalar(r),
-                              reg_str_from(reg_config_rule_keys[key].name)))
+            if (reg_str_eq(word, reg_str_from(reg_config_rule_keys[key].name)))
             {
                 break;
             }
@@ -183,7 +186,8 @@ reg_config_access_rule(reg_config_reader_t *r, reg_policy_t *policy)
         /* what is mistyped must not widen a rule */
         if (key == REG_CONFIG_RULE_KEYS) {
             (void) reg_error_set(&why, REG_BAD_REQUEST, "a rule has the keys"
-                                 " who, repositories and actions");
+                                 " who, repositories and actions, and not"
+                                 " \"%.*s\"", REG_STR_ARG(word));
             return reg_config_access_fail(r, "rules", &why);
         }
 

@@ -245,7 +245,7 @@ reg_policy_action(reg_policy_t *policy, reg_str_t word, reg_error_t *err)
     if (actions == 0) {
         return reg_error_set(err, REG_BAD_REQUEST, "an action is pull, push,"
                              " delete, \"*\" for these three, catalog or"
-                             " admin");
+                             " admin, and not \"%.*s\"", REG_STR_ARG(word));
     }
 
     reg_policy_newest(policy)->actions |= actions;

@@ -560,13 +560,16 @@ a_wrong_rule_is_told_with_its_line(void **state)
         const char  *message;
     } wrong[] = {
         { "{who: x, repositories: a, actions: fly}",
-          "config.yml:4: nginx_registry.access.actions: an action is" },
+          "config.yml:4: nginx_registry.access.actions: an action is pull,"
+          " push, delete, \"*\" for these three, catalog or admin, and not"
+          " \"fly\"" },
         { "{who: x, repositories: [], actions: pull}",
           "config.yml:4: nginx_registry.access.repositories: expected" },
         { "{who: x, repositories: , actions: pull}",
           "config.yml:4: nginx_registry.access.repositories: not a pattern" },
         { "{who: x, repositores: a, actions: pull}",
-          "config.yml:4: nginx_registry.access.rules: a rule has the keys" },
+          "config.yml:4: nginx_registry.access.rules: a rule has the keys"
+          " who, repositories and actions, and not \"repositores\"" },
         { "{who: '@x', repositories: a, actions: pull}",
           "config.yml:4: nginx_registry.access.rules: there is no group" },
         { "{repositories: a, actions: pull}",
