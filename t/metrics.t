@@ -376,13 +376,18 @@ is(value($r, $up), -1, 'nothing of Redis where there is none');
 ok(wait_until(20, sub { value($tags, $up) == 1 }), 'Redis is up');
 is(value($tags, $follows), 1, 'and tells of changes');
 ok(turns('up') > 0, 'which is a change');
-$tags->push_image('a', 'v1');
-for my $case (['filled', 'is put into Redis'], ['memory', 'is in memory']) {
-    ok(wait_until(20, sub {
-        $tags->expect(200, 'GET', '/v2/a/manifests/v1');
-        return event($case->[0]) > 0;
-    }), "a tag $case->[1]");
-}
+# A Redis that was too slow for the first one is not asked for it again: what
+# was read from disk is in memory.  A push ends that.
+my $image = $tags->push_image('a', 'v1');
+ok(wait_until(20, sub {
+    $tags->push_manifest('a', 'v1', $image->{bytes}, $image->{type});
+    $tags->expect(200, 'GET', '/v2/a/manifests/v1');
+    return event('filled') > 0;
+}), 'a tag is put into Redis');
+ok(wait_until(20, sub {
+    $tags->expect(200, 'GET', '/v2/a/manifests/v1');
+    return event('memory') > 0;
+}), 'a tag is in memory');
 
 # What hangs is asked once more, if it has not hung for too long.
 my $failed = event('failed');
