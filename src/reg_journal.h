@@ -50,7 +50,7 @@
 
 #include "reg_logfile.h"
 
-#define REG_JOURNAL_HALF         (4 * 1024 * 1024)    /* bytes */
+#define REG_JOURNAL_HALF         (8 * 1024 * 1024)    /* bytes */
 #define REG_JOURNAL_DELAY        500                  /* ms */
 #define REG_JOURNAL_RECORDS_MAX  (192 * 1024)         /* of one append */
 

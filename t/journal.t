@@ -164,7 +164,7 @@ for my $odd (['a pipe', sub { unlink "$journal/log";
     $last = push_tag($r, 'v1');
     $r->crash_worker;
     is(digest_of($r, 'v1'), $last, 'the next crash neither');
-    is(-s "$journal/log", 8 << 20, 'and the log is whole');
+    is(-s "$journal/log", 16 << 20, 'and the log is whole');
 }
 
 done_testing;
