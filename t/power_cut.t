@@ -2,8 +2,8 @@
 # the worker has started again, what was deleted stays away, nothing is torn.
 #
 # The tree lies on a file system of its own, in a file.  A copy of that file,
-# taken while the servers stand still, is what a disk without a cache of its own
-# holds at that moment: what the kernel had not written yet is not in it.
+# taken while the servers and the disk stand still, is what a disk without a cache
+# of its own holds at that moment: what the kernel had not written is not in it.
 # REGISTRY_POWER_CUTS says how many for each file system (4).
 
 use File::Temp qw(tempdir);
@@ -175,13 +175,33 @@ sub stand_still {
     return @pids;
 }
 
+# What the kernel has written to the disk of an image, and is writing.
+
+sub written {
+    my ($image) = @_;
+
+    my $loop = `losetup -n -O NAME -j $image` =~ m{/dev/(\w+)} ? $1
+        : die "$image is no loop device's";
+    open(my $stat, '<', "/sys/block/$loop/stat") or die "$loop: $!";
+    return join ' ', (split ' ', readline $stat)[4, 6, 8];
+}
+
+# A call that was under way when its process was stopped goes on in the kernel.
+# What it writes while the copy is made would be in the one part of it and not
+# in the other, as on no disk: then the copy is made again.
+
 sub cut_power {
     my ($r, $image, $log) = @_;
 
     my $copy = "$image.$_[3]";
     my @pids = stand_still($r);
-    run_quietly("cp $log $copy.log") && run_quietly("cp --sparse=always $image $copy")
-        or die "no copy of $image";
+    run_quietly("cp $log $copy.log") or die "no copy of $log";
+    wait_until(20, sub {
+        my $before = written($image);
+        run_quietly("cp --sparse=always $image $copy")
+            or die "no copy of $image";
+        return $before =~ / 0$/ && $before eq written($image);
+    }) or die "the disk of $image does not come to rest";
     kill 'CONT', @pids;
     return $copy;
 }
