@@ -170,7 +170,12 @@ unlike($a->{head}, qr/registry-(?:user|decision|until)/i,
 
 # ---- the log
 
-my $log = do { local (@ARGV, $/) = ($r->dir . '/registry.log'); <> } // '';
+# a line is written after the answer
+my $log;
+wait_until(10, sub {
+    $log = do { local (@ARGV, $/) = ($r->dir . '/registry.log'); <> } // '';
+    return $log =~ m{/tags/list };
+});
 like($log, qr{GET $blob user=alice repo=team/app act=pull digest=$digest cache=HIT},
     'the log says who had what, and from memory');
 like($log, qr{GET $blob user=bob .* cache=MISS}, 'or by asking');
