@@ -46,10 +46,22 @@ sub push_blob {
     return $a->{status} == 201 ? $digest : die "no push: $a\n";
 }
 
-sub last_line {
-    my @lines = split /\n/, do {
-        local (@ARGV, $/) = ($r->dir . '/registry.log'); <> } // '';
-    return $lines[-1];
+# Of the log, whose line is written after the answer.
+
+sub last_line_is {
+    my ($want, $name) = @_;
+
+    my $line = '';
+    wait_until(10, sub {
+        $line = (split /\n/, read_log())[-1] // '';
+        return $line =~ $want;
+    });
+    like($line, $want, $name);
+}
+
+sub read_log {
+    local (@ARGV, $/) = ($r->dir . '/registry.log');
+    return <> // '';
 }
 
 my $bytes = bytes('blob', 4000);
@@ -173,7 +185,7 @@ unlike($a->{head}, qr/registry-(?:user|decision|until)/i,
 # a line is written after the answer
 my $log;
 wait_until(10, sub {
-    $log = do { local (@ARGV, $/) = ($r->dir . '/registry.log'); <> } // '';
+    $log = read_log();
     return $log =~ m{/tags/list };
 });
 like($log, qr{GET $blob user=alice repo=team/app act=pull digest=$digest cache=HIT},
@@ -193,9 +205,9 @@ for my $n (1 .. 500) {
 }
 is(ask('GET', $blob, $alice)->{status}, 200,
     'when the zone is full, the oldest goes and nobody is refused');
-like(last_line(), qr/cache=MISS/, 'the oldest was this one');
+last_line_is(qr/cache=MISS/, 'the oldest was this one');
 is(ask('GET', $blob, $alice)->{status}, 200, 'it is kept once more');
-like(last_line(), qr/cache=HIT/, 'in the place of another');
+last_line_is(qr/cache=HIT/, 'in the place of another');
 
 fsck_ok($r, 'the tree is sound');
 
