@@ -44,7 +44,6 @@ static ngx_int_t ngx_http_registry_body_receive(ngx_http_request_t *r,
     ngx_http_registry_ring_t *ring);
 static ngx_int_t ngx_http_registry_body_aim(ngx_http_request_t *r,
     ngx_http_registry_ring_t *ring);
-static size_t ngx_http_registry_body_want(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_hold(ngx_http_request_t *r);
 static size_t ngx_http_registry_body_take(ngx_http_request_t *r,
     ngx_http_registry_ring_t *ring);
@@ -325,25 +324,16 @@ ngx_http_registry_body_aim(ngx_http_request_t *r,
     b->start = ring->start + ring->in % ring->size;
     b->pos = b->start;
     b->last = b->start;
-    b->end = b->start + ngx_min(room, ngx_http_registry_body_want(r));
+    b->end = b->start + ngx_min(room, NGX_HTTP_REGISTRY_QUANTUM);
 
-    return NGX_OK;
-}
-
-
-/* How much to read at once.  nginx would read a chunked body chunk by chunk: it
- * can keep only so much of what comes after it. */
-
-static size_t
-ngx_http_registry_body_want(ngx_http_request_t *r)
-{
-    ngx_http_request_body_t  *rb = r->request_body;
+    /* nginx would read a chunked body chunk by chunk, as it can keep only so
+     * much of what comes after it: see ngx_http_registry_body_cut() */
 
     if (rb->chunked && rb->rest > 0) {
         rb->rest = NGX_HTTP_REGISTRY_QUANTUM;
     }
 
-    return NGX_HTTP_REGISTRY_QUANTUM;
+    return NGX_OK;
 }
 
 

@@ -303,7 +303,8 @@ ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
     ngx_http_registry_ring_t *ring, ngx_uint_t busy);
 
-/* body: sees what nginx makes of what it reads. */
+/* body: drops what comes after it, if that is more than nginx keeps; in is what
+ * nginx has made of what it read. */
 void ngx_http_registry_body_cut(ngx_http_request_t *r, ngx_chain_t *in);
 
 /* body: whether all of it is in the ring. */

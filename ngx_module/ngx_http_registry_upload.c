@@ -44,6 +44,8 @@ static void ngx_http_registry_upload_wait(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_waited(ngx_event_t *ev);
 static ngx_uint_t ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_may_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static ngx_uint_t ngx_http_registry_upload_may_be_large(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_str_t ngx_http_registry_upload_piece(ngx_http_request_t *r,
@@ -486,6 +488,17 @@ ngx_http_registry_upload_late(ngx_http_registry_ctx_t *ctx)
 }
 
 
+/* Whether more may come before what is there must be worked on. */
+
+static ngx_uint_t
+ngx_http_registry_upload_may_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return !ngx_http_registry_body_ended(r)
+           && !ngx_http_registry_upload_late(ctx);
+}
+
+
 /* What of the ring is to be worked on now, from a position on.  Large pieces
  * cost less, and the small memory that a body begins with is exchanged for
  * larger when nobody works on it. */
@@ -501,8 +514,7 @@ ngx_http_registry_upload_piece(ngx_http_request_t *r,
     piece = ngx_http_registry_body_piece(ring, from);
     leg = ngx_min(NGX_HTTP_REGISTRY_LEG, ring->size / 4);
 
-    if (!ngx_http_registry_body_ended(r)
-        && !ngx_http_registry_upload_late(ctx)
+    if (ngx_http_registry_upload_may_wait(r, ctx)
         && (ring->first
             || (piece.len < leg && (from + piece.len) % ring->size != 0)))
     {
@@ -522,8 +534,7 @@ ngx_http_registry_upload_may_be_large(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
     return ctx->job->length == -1 && ctx->job->received == 0
-           && !ngx_http_registry_body_ended(r)
-           && !ngx_http_registry_upload_late(ctx);
+           && ngx_http_registry_upload_may_wait(r, ctx);
 }
 
 
@@ -548,9 +559,7 @@ ngx_http_registry_upload_write(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (!ngx_http_registry_body_ended(r)
-        && !ngx_http_registry_upload_late(ctx))
-    {
+    if (ngx_http_registry_upload_may_wait(r, ctx)) {
         tail = (size_t) ((ring->written + piece.len) % REG_UPLOAD_BLOCK);
         piece.len -= ngx_min(tail, piece.len);
     }

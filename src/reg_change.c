@@ -52,7 +52,8 @@ reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
                                    reg_path_rest(path, &c->store->v2)) == -1;
     reg_change_add(c, path, (reg_record_t) {
         .rank = rank, .content = content,
-        .ahead = lstat(path->text, &st) == 0 && st.st_mtime > time(NULL),
+        .ahead = c->store->journal != NULL && lstat(path->text, &st) == 0
+                 && st.st_mtime > time(NULL),
     });
 }
 

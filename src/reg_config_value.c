@@ -134,7 +134,7 @@ reg_config_value_words(reg_str_t s, const reg_config_key_t *key, char *out)
     }
 
     return reg_config_value_text(reg_str_trim((reg_str_t) { n, words }), key,
-                               out);
+                                 out);
 }
 
 
@@ -172,7 +172,7 @@ reg_config_value_parse(const reg_config_key_t *key, reg_str_t value,
 
     case REG_CONFIG_ABSOLUTE:
         return reg_config_value_absolute(value, key,
-                                       (char *) config + key->offset);
+                                         (char *) config + key->offset);
 
     case REG_CONFIG_TEXT_LINE:
     case REG_CONFIG_SECRET:
@@ -180,7 +180,7 @@ reg_config_value_parse(const reg_config_key_t *key, reg_str_t value,
 
     case REG_CONFIG_WORDS:
         return reg_config_value_words(value, key,
-                                    (char *) config + key->offset);
+                                      (char *) config + key->offset);
 
     case REG_CONFIG_ACCESS:
         return -1;                               /* no value of one line */

@@ -116,14 +116,12 @@ reg_journal_leave(reg_journal_t *j, pthread_mutex_t *mutex, int lock)
 
 /* Whether a batch should wait for those who put things in place just now: they,
  * or who comes after them, will soon want one too.  A write and its sync cost
- * the same for all of them.  *until says how long. */
+ * the same for all of them. */
 static bool
-reg_journal_more_come(const reg_journal_t *j, int64_t *until)
+reg_journal_more_come(const reg_journal_t *j)
 {
-    *until = j->came + REG_JOURNAL_PATIENCE;
-
     return j->waiting < j->inflight[0] + j->inflight[1]
-           && reg_clock_ns(CLOCK_MONOTONIC) < *until;
+           && reg_clock_ns(CLOCK_MONOTONIC) < j->came + REG_JOURNAL_PATIENCE;
 }
 
 
@@ -131,9 +129,7 @@ reg_journal_more_come(const reg_journal_t *j, int64_t *until)
 static void
 reg_journal_wake(reg_journal_t *j)
 {
-    int64_t  until;
-
-    if (j->first != NULL && !j->writing && !reg_journal_more_come(j, &until)) {
+    if (j->first != NULL && !j->writing && !reg_journal_more_come(j)) {
         (void) pthread_cond_signal(&j->first->wake);
     }
 }
@@ -389,7 +385,6 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     reg_error_t *err)
 {
     reg_journal_waiter_t  me = { .records = records, .half = -1 };
-    int64_t               until;
 
     if (records.len > REG_JOURNAL_RECORDS_MAX
         || reg_record_size(records.len) > j->file.half - REG_LOGFILE_START)
@@ -412,8 +407,8 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     while (!me.done) {
         if (j->writing || j->first != &me) {
             reg_journal_wait(j, &me.wake, 0);
-        } else if (reg_journal_more_come(j, &until)) {
-            reg_journal_wait(j, &me.wake, until);
+        } else if (reg_journal_more_come(j)) {
+            reg_journal_wait(j, &me.wake, j->came + REG_JOURNAL_PATIENCE);
         } else {
             reg_journal_round(j);
         }

@@ -3,6 +3,7 @@
 use Test::Registry;
 
 use File::Temp ();
+use Test::Registry::Process qw(read_file);
 
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
@@ -53,15 +54,10 @@ sub last_line_is {
 
     my $line = '';
     wait_until(10, sub {
-        $line = (split /\n/, read_log())[-1] // '';
+        $line = (split /\n/, read_file($r->dir . '/registry.log'))[-1] // '';
         return $line =~ $want;
     });
     like($line, $want, $name);
-}
-
-sub read_log {
-    local (@ARGV, $/) = ($r->dir . '/registry.log');
-    return <> // '';
 }
 
 my $bytes = bytes('blob', 4000);
@@ -185,7 +181,7 @@ unlike($a->{head}, qr/registry-(?:user|decision|until)/i,
 # a line is written after the answer
 my $log;
 wait_until(10, sub {
-    $log = read_log();
+    $log = read_file($r->dir . '/registry.log');
     return $log =~ m{/tags/list };
 });
 like($log, qr{GET $blob user=alice repo=team/app act=pull digest=$digest cache=HIT},
