@@ -11,7 +11,7 @@ use Test::Registry;
 use Test::Registry::Containers;
 use Test::Registry::Docker;
 use Test::Registry::Image;
-use Test::Registry::Process qw(needs run runs_ok scratch write_file);
+use Test::Registry::Process qw(needs read_file run runs_ok scratch);
 
 needs(docker => 'docker.io', dockerd => 'docker.io', skopeo => 'skopeo',
     podman => 'podman', htpasswd => 'apache2-utils');
@@ -54,6 +54,7 @@ YAML
         docker => sub { $docker->command(@_) },
         podman => sub { $tools->podman(@_) },
     );
+    my %logins = (docker => $docker->logins, podman => $tools->logins);
 
     for my $name (sort keys %engine) {
         my @insecure = $name eq 'podman' ? '--tls-verify=false' : ();
@@ -71,6 +72,8 @@ YAML
         $out = runs_ok("$way: $name login", $as->('login', @insecure, '-u',
             'alice', '-p', 'wonder:land', $address));
         like($out, qr/Login Succeeded/, 'says so');
+        like(read_file($logins{$name}), qr/"\Q$address\E"/,
+            'and keeps it where no other test looks');
         runs_ok("$way: $name push", $as->('push', @insecure, $remote));
         runs_ok("$way: $name pull", $as->('pull', @insecure, $remote));
         runs_ok("$way: $name logout", $as->('logout', $address));

@@ -1,6 +1,7 @@
 package Test::Registry::Containers;
 
-# skopeo, podman and buildah, away from the settings and images of the host.
+# skopeo, podman and buildah, away from the settings, logins and images of the
+# host.
 #
 #     my $tools = Test::Registry::Containers->new($dir);
 #     runs_ok('an image is copied', $tools->skopeo('copy'), ...);
@@ -25,8 +26,17 @@ sub new {
     write_file("$dir/home/.config/containers/policy.json",
         '{"default":[{"type":"insecureAcceptAnything"}]}');
 
-    return bless { dir => $dir }, $class;
+    my $self = bless { dir => $dir }, $class;
+    write_file($self->logins, '{}');
+
+    return $self;
 }
+
+
+# Without this they all share one file below /run, and two programs that log in
+# at once forget one another's.
+
+sub logins { return "$_[0]{dir}/home/auth.json" }
 
 
 sub skopeo {
@@ -56,7 +66,8 @@ sub podman {
 sub _home {
     my ($self) = @_;
 
-    return ('env', "HOME=$self->{dir}/home");
+    return ('env', "HOME=$self->{dir}/home",
+        'REGISTRY_AUTH_FILE=' . $self->logins);
 }
 
 

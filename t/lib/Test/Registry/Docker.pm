@@ -7,8 +7,8 @@ package Test::Registry::Docker;
 #     my $id     = $docker->image_id($name);
 #     $docker->stop;
 #
-# It has its own socket, data root and containerd, stores layers as plain
-# directories (vfs) and touches no network setting of the host.
+# It has its own socket, data root, containerd and logins, stores layers as
+# plain directories (vfs) and touches no network setting of the host.
 
 use strict;
 use warnings;
@@ -19,7 +19,10 @@ use Test::Registry::Process qw(daemon wait_until);
 sub new {
     my ($class, $dir) = @_;
 
-    my $self = bless { host => "unix://$dir/docker.sock" }, $class;
+    my $self = bless {
+        host   => "unix://$dir/docker.sock",
+        config => "$dir/docker-config",
+    }, $class;
     $self->{daemon} = daemon($dir, 'dockerd', 'dockerd',
         '--host', $self->{host},
         '--data-root', "$dir/docker",
@@ -47,13 +50,15 @@ sub new {
 }
 
 
-sub stop { return $_[0]{daemon}->stop }
+sub stop   { return $_[0]{daemon}->stop }
+sub logins { return "$_[0]{config}/config.json" }
 
 
 sub command {
     my ($self, @arguments) = @_;
 
-    return ($self->{client}, '--host', $self->{host}, @arguments);
+    return ($self->{client}, '--config', $self->{config},
+        '--host', $self->{host}, @arguments);
 }
 
 
