@@ -5,8 +5,8 @@
 use Test::Registry;
 
 # What the worker does by itself is none of the requests': nothing is purged.
-my $r = Test::Registry->new(worker => { env => {
-    REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED => 'false' } });
+my $r = Test::Registry->new(env => {
+    REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED => 'false' });
 
 my $digest = $r->push_blob('good', 'a blob');
 my $image  = $r->push_image('good', 'v1');

@@ -36,6 +36,9 @@ my $top   = abs_path(dirname(__FILE__) . '/../../../..');
 my $owner = $$;
 my @running;
 
+my %option = map { $_ => 1 } qw(config delete env http http2 location main
+    registry root server tls worker workers);
+
 $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 
 
@@ -43,6 +46,11 @@ $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 
 sub new {
     my ($class, %opt) = @_;
+
+    # An option in the wrong place would do nothing, without a word.
+    my @odd = ((grep { !$option{$_} } sort keys %opt),
+        grep { ref $opt{worker}{$_} } sort keys %{ $opt{worker} // {} });
+    die "$class has no option @odd\n" if @odd;
 
     my $dir = abs_path(tempdir('registry-XXXXXX', TMPDIR => 1));
     my $self = bless {
