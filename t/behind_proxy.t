@@ -24,7 +24,7 @@ YAML
 
 # ---- the proxy
 
-my $port = Test::Registry::Server::free_port();
+my $port = Test::Registry->free_port;
 mkdir "$dir/temp";
 write_file("$dir/nginx.conf", <<"CONF");
 daemon off; pid $dir/nginx.pid; error_log $dir/error.log;

@@ -80,7 +80,7 @@ sub status_from {
 
 # ---- the first minute
 
-my $port = Test::Registry::Server::free_port();
+my $port = Test::Registry->free_port;
 my $url = "http://127.0.0.1:$port/v2/";
 my ($pid, $out) = start(LISTEN => "127.0.0.1:$port");
 

@@ -7,18 +7,21 @@ package Test::Registry::Host;
 #     rss($pid), rss_peak($pid)          KiB of memory
 #     children($pid), runs($pid), command_line($pid)
 #     write_file($path, $bytes)
+#     free_port()                        one of 127.0.0.1
 
 use strict;
 use warnings;
 
 use Exporter qw(import);
 use IO::Select;
+use IO::Socket::INET;
 use JSON::PP;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-    children command_line in_parallel rss rss_peak runs wait_until write_file
+    children command_line free_port in_parallel rss rss_peak runs wait_until
+    write_file
 );
 
 
@@ -41,6 +44,22 @@ sub write_file {
     open(my $file, '>:raw', $path) or die "$path: $!";
     print $file $content;
     close($file) or die "$path: $!";
+}
+
+
+# Below those that the kernel gives to clients: until it is listened on, no
+# connection of anybody's takes it.
+
+sub free_port {
+    for (1 .. 100) {
+        my $port = 10_000 + int rand 20_000;
+        my $socket = IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1,
+            Proto => 'tcp', ReuseAddr => 1);
+        return $port if $socket;
+    }
+
+    die "no free port\n";
 }
 
 

@@ -20,11 +20,10 @@ use Cwd qw(realpath);
 use Exporter qw(import);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 use Test::More;
 
-use Test::Registry::Host qw(wait_until write_file);
+use Test::Registry::Host qw(free_port wait_until write_file);
 
 our @EXPORT_OK = qw(
     daemon free_port needs read_file run runs_ok runs_together scratch
@@ -172,15 +171,6 @@ sub stop {
     kill 'KILL', $self->{pid};
     waitpid($self->{pid}, 0);
     delete $self->{pid};
-}
-
-
-sub free_port {
-    my $socket = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1', Listen => 1, Proto => 'tcp')
-        or die "no free port: $!";
-
-    return $socket->sockport;
 }
 
 

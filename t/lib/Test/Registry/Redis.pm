@@ -31,7 +31,6 @@ use IO::Socket::UNIX;
 use POSIX ();
 
 use Test::Registry::Host;
-use Test::Registry::Server;
 
 my $owner = $$;
 my @running;
@@ -45,7 +44,7 @@ sub new {
     }, $class;
     push @running, $self;
 
-    $self->{port} = Test::Registry::Server::free_port()
+    $self->{port} = free_port()
         if $opt{port} || $opt{sentinel};
     $self->_write_config;
     $self->start;

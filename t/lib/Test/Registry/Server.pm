@@ -23,7 +23,6 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX qw(WNOHANG);
 use Test::More import => ['!done_testing'];
@@ -208,8 +207,8 @@ CONF
 }
 
 
-# Ports below those that the kernel gives to clients; taken ones are found out
-# by nginx itself, which then is started on others.
+# A port that was taken meanwhile is found out by nginx itself, which then is
+# started on another.
 
 sub _start_nginx_onfree_ports {
     my ($self) = @_;
@@ -227,19 +226,6 @@ sub _start_nginx_onfree_ports {
         unlink $self->error_log;
         $self->{ended} = [];
     }
-}
-
-
-sub free_port {
-    for (1 .. 100) {
-        my $port = 10_000 + int rand 20_000;
-        my $socket = IO::Socket::INET->new(
-            LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1,
-            Proto => 'tcp', ReuseAddr => 1);
-        return $port if $socket;
-    }
-
-    die "no free port\n";
 }
 
 
