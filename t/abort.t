@@ -66,10 +66,10 @@ my %before = (fd => descriptors($nginx), rss => rss($nginx),
     worker_fd => descriptors($worker), worker_rss => rss($worker));
 vanish(40);
 
-cmp_ok(descriptors($nginx), '<=', $before{fd} + 2,
-    'nginx holds no more descriptors');
-cmp_ok(descriptors($worker), '<=', $before{worker_fd} + 2,
-    'registry-fcgi holds no more');
+ok(wait_until(20, sub { descriptors($nginx) <= $before{fd} + 2 }),
+    'nginx holds no more descriptors') or diag(descriptors($nginx));
+ok(wait_until(20, sub { descriptors($worker) <= $before{worker_fd} + 2 }),
+    'registry-fcgi holds no more') or diag(descriptors($worker));
 note("RSS in KiB: nginx $before{rss}, then " . rss($nginx)
     . "; registry-fcgi $before{worker_rss}, then " . rss($worker));
 SKIP: {
@@ -82,13 +82,15 @@ SKIP: {
 ok(wait_until(10, sub { !grep { m{^repositories/whole/} } $r->tree->files }),
     'a single POST that failed leaves no session')
     or diag(join "\n", grep { m{^repositories/whole/} } $r->tree->files);
-is(scalar(grep { m{^_tmp/} } $r->tree->files), 0, 'no temporary file is left');
+ok(wait_until(10, sub { !grep { m{^_tmp/} } $r->tree->files }),
+    'no temporary file is left');
 is(scalar(grep { m{^repositories/parts/_uploads/[^/]+/startedat$} }
     $r->tree->files), $sessions, 'every other session is still there');
 my ($one) = grep { m{_uploads/.*/data$} } $r->tree->files;
-is($r->request('PATCH', '/v2/parts/blobs/uploads/'
-    . ($one =~ m{_uploads/([^/]+)})[0], body => 'more')->{status}, 202,
-    'and goes on');
+my $again = '/v2/parts/blobs/uploads/' . ($one =~ m{_uploads/([^/]+)})[0];
+ok(wait_until(10, sub {
+    $r->request('PATCH', $again, body => 'more')->{status} == 202
+}), 'and goes on');
 ok(!-e $r->tree->blob($absent), 'nothing was published');
 
 fsck_ok($r, 'the tree is sound');

@@ -17,7 +17,7 @@ my $log_format = q{log_format registry '$request_method $uri}
 my $r = Test::Registry->new(
     http     => "registry_auth_zone decisions:64k; $log_format",
     server   => 'access_log registry.log registry;',
-    location => 'registry_auth_cache 2s;',
+    location => 'registry_auth_cache 5s;',
     config   => <<"YAML");
   access:
     rules:
@@ -94,7 +94,7 @@ is(ask('PUT', with_digest($location, sha256($all)), $alice, body => '')
 
 $location = ask('POST', '/v2/team/app/blobs/uploads/', $alice, body => '')
     ->header('location');
-sleep 3;                             # longer than registry_auth_cache
+sleep 6;                             # longer than registry_auth_cache
 is(ask('PUT', with_digest($location, sha256($all)), $alice, body => $all)
     ->{status}, 201, 'a body that comes while the worker is asked');
 
@@ -105,7 +105,7 @@ ask('GET', $blob, $alice);
 $r->stop_worker;
 is(ask('GET', $blob, $alice)->{status}, 200,
     'what was decided is served without the worker');
-ok(wait_until(10, sub { ask('GET', $blob, $alice)->{status} >= 500 }),
+ok(wait_until(20, sub { ask('GET', $blob, $alice)->{status} >= 500 }),
     'until registry_auth_cache is over');
 my $a = ask('GET', $blob, $alice);
 error_is($a, $a->{status}, 'UNAVAILABLE', 'then it says why');
@@ -125,7 +125,7 @@ accounts($users, alice => 'new');
 my ($status, $out) = $r->run($ENV{REGISTRY_CTL} // 'build/registryctl',
     'auth', 'flush', '--config', $r->config_file);
 is($status, 0, 'registryctl auth flush') or diag($out);
-ok(wait_until(3, sub { ask('GET', $blob, $alice)->{status} == 401 }),
+ok(wait_until(10, sub { ask('GET', $blob, $alice)->{status} == 401 }),
     'makes nginx forget within a moment');
 is(ask('GET', $blob, [basic(alice => 'new')])->{status}, 200,
     'the new password is good');

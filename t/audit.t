@@ -67,8 +67,10 @@ like($push{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'when');
 like($push{agent} // '', qr/^odd"agent\\/, 'what came from outside is escaped');
 is($lines[3]{user}, undef, 'whom nobody knows has no name');
 
-like($r->log_of_worker, qr{127\.0\.0\.1 alice "PUT /v2/team/app},
-    'the log names the user too');
+# a line of the log is written after the answer
+ok(wait_until(10, sub {
+    $r->log_of_worker =~ m{127\.0\.0\.1 alice "PUT /v2/team/app}
+}), 'the log names the user too');
 
 
 # ---- no secret

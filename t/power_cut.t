@@ -206,6 +206,16 @@ sub cut_power {
     return $copy;
 }
 
+# So many answers, however long that takes.
+
+sub answers {
+    my ($log, $n) = @_;
+
+    wait_until(60, sub {
+        $n <= (() = Test::Registry::Tree->content($log) =~ /^end /mg);
+    }) or die "there are no $n answers in $log";
+}
+
 sub push_and_cut {
     my ($image, $place) = @_;
 
@@ -221,6 +231,7 @@ sub push_and_cut {
     }
     wait_until(20, sub { -s $log });
     for my $n (1 .. $cuts) {
+        answers($log, 12 * $n);
         sleep 0.15 + rand 0.9;
         push @copies, cut_power($r, $image, $log, $n);
     }

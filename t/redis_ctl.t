@@ -96,9 +96,9 @@ is($r->request('HEAD', '/v2/a/b/manifests/t7')
     'the worker believes it');
 ($status, $out) = cache('flush');
 is($status, 0, 'flush') or diag($out);
-ok(wait_until(1, sub { !grep { $_ eq 't8' } @{ list()->json->{tags} } }),
+ok(wait_until(10, sub { !grep { $_ eq 't8' } @{ list()->json->{tags} } }),
     'the list is read from disk');
-ok(wait_until(1, sub { ($r->request('HEAD', '/v2/a/b/manifests/t7')
+ok(wait_until(10, sub { ($r->request('HEAD', '/v2/a/b/manifests/t7')
     ->header('docker-content-digest') // '') eq $new->{digest} }),
     'the worker has forgotten it');
 is($r->request('HEAD', '/v2/a/b/manifests/t8')->{status}, 404, 'and that');

@@ -206,7 +206,7 @@ ok(filled($brief, 'c'), 'a list that is soon over');
 $plain->push_manifest('c', 'three', $c->{bytes});
 is($plain->request('DELETE', '/v2/c/manifests/two')->{status}, 202,
     'who has no Redis changes it');
-ok(wait_until(5, sub {
+ok(wait_until(10, sub {
     join(' ', tags_of($brief, '', repo => 'c')) eq 'one three' }),
     'which is seen in time') or diag(join ' ', tags_of($brief, '', repo => 'c'));
 
@@ -297,8 +297,10 @@ $few->_stop('worker', 'TERM');
 like($few->log_of_worker, qr/fenced 0, list_redis 0, list_disk [1-9]/,
     'from disk, and pushes need no fence');
 # The first two have another Redis, and were not told of these.
+$mark = mark();
 $r->run($ctl, 'cache', 'flush', '--config', $r->config_file);
-sleep 0.3;
+ok(wait_until(10, sub { filled($_); mark() ne $mark }), 'lists are void again')
+    for $r, $other;
 
 
 # ---- flushed, killed in the middle, started again

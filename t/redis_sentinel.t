@@ -97,12 +97,12 @@ until (connected_now($second) || time - $since > 40) {
 diag(sprintf 'failover: %.1f s, slowest of %d requests %.1f ms',
     time - $since, $n, 1000 * $slowest);
 ok(connected_to($second), 'the new master is used') or diag($r->log_of_worker);
-ok($slowest < 0.25, 'no request waited for it') or diag($slowest);
+cmp_ok($slowest, '<', 1, 'no request waited for it');
 is(digest_of($_, 'v1'), $images[1]{digest}, 'what it missed is not believed')
     for $r, $other;
 ok(in_redis($second, 'v1', $images[1]{digest}), 'and replaced');
 tag($other, 'v1', $images[0]);
-ok(wait_until(1, sub { digest_of($r, 'v1') eq $images[0]{digest} }),
+ok(wait_until(10, sub { digest_of($r, 'v1') eq $images[0]{digest} }),
     'changes are told by the new master');
 
 # A switch while the old master is well: the Sentinels say so, and the old one
@@ -121,7 +121,7 @@ ok(wait_until(40, sub {
         && $log =~ /\Q@{[$first->address]}\E: connected\n(?!.*connected)/s;
 }), 'is followed') or diag($r->log_of_worker);
 tag($r, 'v1', $images[1]);
-ok(wait_until(2, sub { digest_of($other, 'v1') eq $images[1]{digest} }),
+ok(wait_until(10, sub { digest_of($other, 'v1') eq $images[1]{digest} }),
     'and right');
 ok(in_redis($first, 'v1', $images[1]{digest}), 'and used');
 

@@ -43,19 +43,17 @@ my $writer = $r->connect;
 $writer->send("PATCH $location HTTP/1.1\r\nHost: x\r\n"
     . "Content-Length: 1000000\r\n\r\n" . bytes('slow', 600_000));
 
-wait_until(10, sub {
+ok(wait_until(10, sub {
     $r->request('GET', $location)->header('range') ne '0-0'
-}, 'some of it has arrived');
+}), 'some of it has arrived');
 
 error_is($r->request('DELETE', $location), 409, 'BLOB_UPLOAD_INVALID',
     'a cancel while it is written to');
 
 $writer->close;
 
-wait_until(10, sub { $r->request('DELETE', $location)->{status} == 204 },
+ok(wait_until(10, sub { $r->request('DELETE', $location)->{status} == 204 }),
     'it is cancelled when the writer has gone');
 is($r->request('GET', $location)->{status}, 404, 'and gone');
-
-
 
 done_testing;

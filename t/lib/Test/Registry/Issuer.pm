@@ -231,6 +231,7 @@ sub serve {
     my ($config) = @_;
 
     $| = 1;
+    $SIG{PIPE} = 'IGNORE';               # who asked may be gone
     my $self = bless $json->decode(read_file($config)), __PACKAGE__;
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
         LocalPort => $self->{port}, Listen => 64, ReuseAddr => 1)
