@@ -167,7 +167,7 @@ fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
     const reg_target_t  *t = &r->target;
     fcgi_audit_line_t    line = {
         .event = event, .client = r->client, .agent = r->agent,
-        .status = reply->status, .digest = reg_digest_str(&reply->digest),
+        .status = reply->status,
     };
 
     /* a question of nginx's is followed by the client's own */
@@ -188,6 +188,10 @@ fcgi_access_audit(const fcgi_service_t *service, const fcgi_request_t *r,
 
     } else if (t->kind == REG_TARGET_BLOB) {
         line.reference = reg_digest_str(&t->digest);
+    }
+
+    if (reply->digest.text[0] != '\0') {
+        line.digest = reg_digest_str(&reply->digest);
     }
 
     if (fcgi_audit_write(service->audit, &line) == -1) {

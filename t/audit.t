@@ -66,6 +66,7 @@ is($push{status}, 201, 'and how it ended');
 like($push{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'when');
 like($push{agent} // '', qr/^odd"agent\\/, 'what came from outside is escaped');
 is($lines[3]{user}, undef, 'whom nobody knows has no name');
+is($lines[0]{digest}, undef, 'and a login no digest');
 
 # a line of the log is written after the answer
 ok(wait_until(10, sub {
