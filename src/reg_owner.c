@@ -2,8 +2,30 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+
+#define REG_OWNER_TEXT  4096             /* a line of passwd(5) */
+
+
+/* The groups that the worker has as well: one of them may open a socket. */
+static int
+reg_owner_groups(const struct stat *st)
+{
+    char            text[REG_OWNER_TEXT];
+    struct passwd   account;
+    struct passwd  *found = NULL;
+
+    if (getpwuid_r(st->st_uid, &account, text, sizeof(text), &found) != 0
+        || found == NULL)
+    {
+        return setgroups(0, NULL);       /* a number without a name has none */
+    }
+
+    return initgroups(found->pw_name, st->st_gid);
+}
 
 
 int
@@ -20,7 +42,7 @@ reg_owner_become(const char *path, reg_error_t *err)
         return 0;
     }
 
-    if (setgroups(0, NULL) == -1 || setgid(st.st_gid) == -1
+    if (reg_owner_groups(&st) == -1 || setgid(st.st_gid) == -1
         || setuid(st.st_uid) == -1)
     {
         return reg_error_sys(err, errno, REG_UNKNOWN, "become the owner of",

@@ -3,7 +3,8 @@
  *
  * nginx and the worker could not write to files of root's, and what root may
  * do says nothing about them.  So a program that root starts by hand takes the
- * owner and the group of the directory that it is about, for good.
+ * owner and the group of the directory that it is about, for good, and the
+ * owner's other groups.
  *
  *     if (reg_owner_become(path, &err) == -1) ...
  *
