@@ -275,10 +275,9 @@ install: build
 	install -D -m 644 conf/nginx-registry.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nginx-registry.service
 	test -e $(DESTDIR)/etc/nginx-registry/config.yml \
 	    || install -D -m 644 conf/config.yml $(DESTDIR)/etc/nginx-registry/config.yml
-	test -e $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf || { \
-	    mkdir -p $(DESTDIR)/etc/nginx/modules-enabled && \
-	    echo 'load_module modules/ngx_http_registry_module.so;' \
-	    > $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf; }
+	test -e $(DESTDIR)/etc/nginx/modules-enabled/50-mod-http-registry.conf \
+	    || install -D -m 644 conf/mod-http-registry.conf \
+	    $(DESTDIR)/etc/nginx/modules-enabled/50-mod-http-registry.conf
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/registry-fcgi \
@@ -288,7 +287,7 @@ uninstall:
 	      $(foreach p,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $p))/$p) \
 	      $(patsubst %,$(DESTDIR)$(PREFIX)/share/nginx-registry/%,$(wildcard ui/*)) \
 	      $(DESTDIR)/etc/nginx/registry_params \
-	      $(DESTDIR)/etc/nginx/modules-enabled/60-registry.conf
+	      $(DESTDIR)/etc/nginx/modules-enabled/50-mod-http-registry.conf
 
 # built from a copy, since debhelper cleans what it builds in
 deb:

@@ -11,7 +11,7 @@ package="dpkg-dev debhelper libcmocka-dev"
 test="perl libcmocka-dev docker.io docker-registry skopeo podman buildah
       umoci containerd wrk apache2-utils strace nghttp2-client curl openssl
       python3 binutils procps redis-server redis-sentinel redis-tools slapd
-      libcryptx-perl e2fsprogs xfsprogs btrfs-progs man-db chromium"
+      libcryptx-perl e2fsprogs xfsprogs btrfs-progs man-db chromium systemd"
 
 want=
 for set in "$@"; do

@@ -8,12 +8,22 @@
 #include "reg_store.h"
 
 
+/* In a service (systemd.exec(5): INVOCATION_ID) it is rather the unit that has
+ * made a file system read-only. */
+static const char *
+fcgi_check_hint(int sys)
+{
+    return sys == EROFS && getenv("INVOCATION_ID") != NULL
+           ? ", unless ReadWritePaths= of the unit names it" : "";
+}
+
+
 static int
 fcgi_check_bad(const char *what, const char *path, reg_error_t *err)
 {
     (void) reg_error_sys(err, errno, REG_UNKNOWN, "use", path);
-    (void) snprintf(err->message, sizeof(err->message), "%s: %.160s: %.60s",
-                    what, path, strerror(err->sys));
+    (void) snprintf(err->message, sizeof(err->message), "%s: %.130s: %.40s%s",
+                    what, path, strerror(err->sys), fcgi_check_hint(err->sys));
     return -1;
 }
 

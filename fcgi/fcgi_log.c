@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reg_clock.h"
@@ -20,12 +21,43 @@ static const char *const  fcgi_log_levels[] = {
 };
 
 
+/* sd-daemon(3): what a line for the journal begins with. */
+static const char *const  fcgi_log_priorities[] = {
+    [REG_LOG_ERROR] = "<3>",
+    [REG_LOG_WARN] = "<4>",
+    [REG_LOG_INFO] = "<6>",
+    [REG_LOG_DEBUG] = "<7>",
+};
+
+
+/* systemd.exec(5): JOURNAL_STREAM is device and inode of the journal's socket,
+ * which stderr is, unless somebody has put something else there. */
+static bool
+fcgi_log_is_journal(void)
+{
+    reg_str_t    stream = reg_str_from(getenv("JOURNAL_STREAM"));
+    struct stat  st;
+    char         here[48];
+
+    if (stream.len == 0 || fstat(STDERR_FILENO, &st) == -1) {
+        return false;
+    }
+
+    (void) snprintf(here, sizeof(here), "%llu:%llu",
+                    (unsigned long long) st.st_dev,
+                    (unsigned long long) st.st_ino);            /* fits */
+
+    return reg_str_eq(stream, reg_str_from(here));
+}
+
+
 void
 fcgi_log_init(fcgi_log_t *log, const reg_config_t *config)
 {
     log->level = config->log_level;
     log->format = config->log_format;
     log->access = config->access_log;
+    log->journal = fcgi_log_is_journal();
     atomic_init(&log->second, 0);
     atomic_init(&log->lines, 0);
 }
@@ -94,6 +126,10 @@ fcgi_log_begin(const fcgi_log_t *log, reg_buf_t *line, reg_log_level_t level)
 {
     (void) reg_buf_reserve(line, 1000);              /* one malloc a line */
 
+    if (log->journal) {
+        reg_buf_puts(line, fcgi_log_priorities[level]);
+    }
+
     if (log->format == REG_LOG_JSON) {
         reg_buf_puts(line, "{\"time\":\"");
         fcgi_log_time(line);
@@ -102,8 +138,10 @@ fcgi_log_begin(const fcgi_log_t *log, reg_buf_t *line, reg_log_level_t level)
         reg_buf_puts(line, "\"");
 
     } else {
-        fcgi_log_time(line);
-        reg_buf_puts(line, " ");
+        if (!log->journal) {
+            fcgi_log_time(line);
+            reg_buf_puts(line, " ");
+        }
         reg_buf_puts(line, fcgi_log_levels[level]);
         reg_buf_puts(line, " ");
     }

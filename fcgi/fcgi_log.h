@@ -6,7 +6,11 @@
  *     {"time":…,"level":"info","client":…,"user":…,"method":…,"path":…,
  *      "status":200,"bytes":2,"duration_ms":0.041,"agent":…}
  *
- * The user is "-" and "" if nobody is known.
+ * The user is "-" and "" if nobody is known.  If stderr is systemd's journal
+ * (JOURNAL_STREAM), which has a time of its own, each line begins with its
+ * priority as sd-daemon(3) has it, and text lines have no time:
+ *
+ *     <3>error GET /v2/a/manifests/b: UNKNOWN: …
  *
  * Whatever came from outside is escaped and cut, so that no client writes
  * lines of its own.  Credentials are not given to this file at all.  Errors
@@ -29,6 +33,7 @@ typedef struct {
     reg_log_level_t    level;
     reg_log_format_t   format;
     bool               access;
+    bool               journal;     /* systemd's is where stderr goes */
     _Atomic int64_t    second;      /* of the burst that is counted */
     _Atomic int64_t    lines;       /* written in it, or left out of it */
 } fcgi_log_t;

@@ -8,6 +8,7 @@
 
 #include "fcgi_listen.h"
 #include "fcgi_metrics.h"
+#include "fcgi_notify.h"
 #include "fcgi_worker.h"
 #include "reg_clock.h"
 
@@ -221,6 +222,7 @@ fcgi_master_reload(fcgi_master_t *m)
     if (m->load(m->ctx, &config, &err) == -1) {
         fcgi_log(m->log, REG_LOG_ERROR, "reload: %s; going on as before",
                  reg_error_message(&err));
+        fcgi_notify("STATUS=not reloaded: %s", reg_error_message(&err));
         return;
     }
 
@@ -245,6 +247,7 @@ fcgi_master_reload(fcgi_master_t *m)
 
     fcgi_log(m->log, REG_LOG_INFO, "reload: %d new workers",
              fcgi_master_count(m, m->generation));
+    fcgi_notify("STATUS=serving %s", m->config->root);
 }
 
 
@@ -255,6 +258,7 @@ fcgi_master_stop(fcgi_master_t *m)
         return;
     }
 
+    fcgi_notify("STOPPING=1\nSTATUS=ending the requests under way");
     m->stopping = true;
     m->deadline = fcgi_master_now() + m->config->drain_timeout * 1000
                   + FCGI_MASTER_GRACE;
@@ -366,6 +370,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     fcgi_log(log, REG_LOG_INFO, "ready: %s, on %s, %lld processes of %lld"
              " threads", config->root, m->listen.path,
              (long long) config->processes, (long long) config->threads);
+    fcgi_notify("READY=1\nSTATUS=serving %s", config->root);
 
     fcgi_master_loop(m);
 
