@@ -95,23 +95,32 @@ reg_tag_open(reg_store_t *store, const reg_name_t *name, reg_list_t *list,
 }
 
 
-/* A directory without a link is what a push has not finished, or a crash left
- * of one. */
-static bool
+/* 1, or 0: a directory without a link is what a push has not finished, or a
+ * crash left of one.  A link that cannot be read may be a tag's. */
+static int
 reg_tag_listed(const reg_list_t *list, size_t i, reg_tag_t *tag,
-    reg_digest_t *to)
+    reg_digest_t *to, reg_error_t *err)
 {
     char         path[REG_TAG_MAX + sizeof("/current/link")];
-    reg_error_t  quiet = REG_ERROR_INIT;
+    reg_error_t  why = REG_ERROR_INIT;
 
     if (reg_tag_parse(tag, list->names->list[i]) == -1) {
-        return false;
+        return 0;
     }
 
     (void) snprintf(path, sizeof(path), "%s/current/link", tag->text);
 
-    return reg_link_read_at(list->fd, path, to, REG_MANIFEST_UNKNOWN, &quiet)
-           == 0;
+    if (reg_link_read_at(list->fd, path, to, REG_MANIFEST_UNKNOWN, &why) == 0)
+    {
+        return 1;
+    }
+
+    if (why.code == REG_MANIFEST_UNKNOWN) {
+        return 0;
+    }
+
+    *err = why;
+    return -1;
 }
 
 
@@ -119,6 +128,8 @@ int
 reg_tag_each(reg_store_t *store, const reg_name_t *name, reg_str_t last,
     reg_tag_item_pt item, void *ctx, reg_error_t *err)
 {
+    int           rc = 0;
+    size_t        i;
     reg_list_t    list;
     reg_tag_t     tag;
     reg_digest_t  to;
@@ -131,16 +142,17 @@ reg_tag_each(reg_store_t *store, const reg_name_t *name, reg_str_t last,
         return 0;
     }
 
-    for (size_t i = reg_names_after(list.names, last); i < list.names->n; i++)
-    {
-        if (reg_tag_listed(&list, i, &tag, &to) && item(ctx, &tag, &to) != 0) {
+    for (i = reg_names_after(list.names, last); i < list.names->n; i++) {
+        rc = reg_tag_listed(&list, i, &tag, &to, err);
+
+        if (rc == -1 || (rc == 1 && item(ctx, &tag, &to) != 0)) {
             break;
         }
     }
 
     reg_list_close(&list);
 
-    return 0;
+    return rc == -1 ? -1 : 0;
 }
 
 

@@ -25,7 +25,8 @@ int reg_tag_remove(reg_store_t *store, const reg_name_t *name,
  * byte order, until item returns non-zero, which ends the list without error.
  * The names are kept between calls (reg_lists.h); that a tag points to
  * something is read from disk for each one that is passed on, and for no
- * other.  -1 with NAME_UNKNOWN if there is no such repository. */
+ * other.  -1 with NAME_UNKNOWN if there is no such repository; also for a link
+ * that cannot be read, after which there may be more tags. */
 int reg_tag_list(reg_store_t *store, const reg_name_t *name, reg_str_t last,
     int (*item)(void *ctx, reg_str_t tag), void *ctx, reg_error_t *err);
 

@@ -245,6 +245,17 @@ a_manifest_can_come_back(void **state)
 }
 
 
+static int
+pass_over(void *ctx, const reg_tag_t *tag, const reg_digest_t *to)
+{
+    (void) ctx;
+    (void) tag;
+    (void) to;
+
+    return 0;
+}
+
+
 static void
 many_tags_fit_in_one_put(void **state)
 {
@@ -267,6 +278,39 @@ many_tags_fit_in_one_put(void **state)
     }
 
     assert_null(fault_check_tree());
+}
+
+
+/* No tag may be left that could not be looked at (D4). */
+static void
+a_delete_takes_all_tags_or_fails(void **state)
+{
+    int  n, rc;
+
+    (void) state;
+
+    tree_store.lists = reg_lists_create(1 << 20, &tree_hourly);
+    assert_int_equal(put(&one, 2), 0);
+
+    for (n = 0, rc = -1; rc == -1; n++) {
+        for (int i = 0; i < 2; i++) {        /* the second time it is kept */
+            no_error();
+            assert_int_equal(reg_tag_each(&tree_store, &name, REG_STR_NULL,
+                                          pass_over, NULL, &err), 0);
+        }
+
+        assert_int_equal(tree_leave_descriptors(n), 0);
+        rc = reg_revision_delete(&tree_store, &name, &one, NULL, &err);
+        assert_int_equal(tree_leave_descriptors(-1), 0);
+        assert_true(rc == 0 || err.sys == EMFILE);
+        assert_null(fault_check_tree());
+    }
+
+    assert_false(exists(&one));
+    assert_int_equal(tagged(&tags[0]), 0);
+    assert_int_equal(tagged(&tags[1]), 0);
+    reg_lists_free(tree_store.lists);
+    tree_store.lists = NULL;
 }
 
 
@@ -486,6 +530,7 @@ main(void)
         TEST(a_link_without_a_blob_is_no_manifest),
         TEST(a_deleted_manifest_takes_its_tags_with_it),
         TEST(a_manifest_can_come_back),
+        TEST(a_delete_takes_all_tags_or_fails),
         TEST(many_tags_fit_in_one_put),
         TEST(a_manifest_of_many_parts_opens_few_files),
         TEST(no_fault_breaks_a_put),

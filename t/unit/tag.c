@@ -188,6 +188,39 @@ a_deleted_tag_is_gone_and_its_manifest_stays(void **state)
 }
 
 
+/* What cannot be looked at may be there. */
+static void
+a_list_is_whole_or_fails(void **state)
+{
+    int  n, rc;
+
+    (void) state;
+
+    tree_store.lists = reg_lists_create(1 << 20, &tree_hourly);
+    put("a");
+    put("b");
+    expect_list("", 0, "a b ");
+    expect_list("", 0, "a b ");              /* from here on it is kept */
+
+    for (n = 0, rc = -1; rc == -1; n++) {
+        no_error();
+        most = 0;
+        assert_int_equal(tree_leave_descriptors(n), 0);
+        rc = reg_tag_list(&tree_store, &name, REG_STR_NULL, collect, &listed,
+                          &err);
+        assert_int_equal(tree_leave_descriptors(-1), 0);
+        assert_true(rc == 0 || err.sys == EMFILE);
+        reg_buf_put(&listed, "", 1);
+        assert_string_equal(listed.data, rc == 0 ? "a b " : "");
+        reg_buf_free(&listed);
+    }
+
+    assert_int_equal(n, 3);                  /* the directory, and one link */
+    reg_lists_free(tree_store.lists);
+    tree_store.lists = NULL;
+}
+
+
 /* ---- the crash loop ------------------------------------------------------ */
 
 
@@ -256,6 +289,7 @@ main(void)
         TEST(what_is_no_tag_is_not_listed),
         TEST(a_repository_without_tags_has_an_empty_list),
         TEST(a_deleted_tag_is_gone_and_its_manifest_stays),
+        TEST(a_list_is_whole_or_fails),
         TEST(no_fault_breaks_a_delete),
     };
 

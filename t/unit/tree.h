@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "reg_hash.h"
+#include "reg_lists.h"
 #include "reg_revision.h"
 #include "reg_store.h"
 
@@ -214,6 +216,40 @@ tree_push(const reg_name_t *name, const reg_digest_t *d, reg_str_t body,
                                 .digest = d, .body = body, .tags = tags,
                                 .ntags = ntags }, err);
 }
+
+
+/* Leaves the process so many descriptors; -1: all that it may have. */
+static inline int
+tree_leave_descriptors(int n)
+{
+    struct rlimit  limit;
+    rlim_t         fd = 0;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) {
+        return -1;
+    }
+
+    for ( ; n >= 0; fd++) {
+        n -= fcntl((int) fd, F_GETFD) == -1 ? 1 : 0;
+    }
+
+    limit.rlim_cur = fd > 0 ? fd - 1 : limit.rlim_max;
+
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+
+/* An hour later each time: what was read before is old enough to be kept. */
+static inline int64_t
+tree_hours(void)
+{
+    static int64_t  now;
+
+    return now += 3600 * INT64_C(1000000000);
+}
+
+
+static const reg_lists_sys_t  tree_hourly = { tree_hours, fstat, 0 };
 
 
 static size_t  tree_nfiles;
