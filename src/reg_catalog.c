@@ -102,11 +102,13 @@ reg_catalog_remember(reg_catalog_t *catalog, uint64_t hash,
 }
 
 
-/* v2 is the open directory, or AT_FDCWD: half of each path is walked once for a
- * page, not for every name. */
-static bool
-reg_catalog_holds(reg_catalog_t *catalog, int v2, const reg_name_t *name)
+/* 1, 0, or -1 if that cannot be said.  v2 is the open directory, or AT_FDCWD:
+ * half of each path is walked once for a page, not for every name. */
+static int
+reg_catalog_holds(reg_catalog_t *catalog, int v2, const reg_name_t *name,
+    reg_error_t *err)
 {
+    int           rc;
     uint64_t      hash = reg_str_hash(reg_name_str(name));
     reg_path_t    path;
     reg_digest_t  manifest;
@@ -119,17 +121,17 @@ reg_catalog_holds(reg_catalog_t *catalog, int v2, const reg_name_t *name)
                         : path.text + catalog->store->v2.len + 1, &st,
                     AT_SYMLINK_NOFOLLOW) == 0)
         {
-            return true;
+            return 1;
         }
     }
 
-    if (!reg_repo_has_manifest(catalog->store, name, &manifest)) {
-        return false;
+    rc = reg_repo_has_manifest(catalog->store, name, &manifest, err);
+
+    if (rc == 1) {
+        reg_catalog_remember(catalog, hash, &manifest);
     }
 
-    reg_catalog_remember(catalog, hash, &manifest);
-
-    return true;
+    return rc;
 }
 
 
@@ -171,16 +173,20 @@ static int
 reg_catalog_put(reg_catalog_t *catalog, const reg_name_t *name,
     reg_error_t *err)
 {
-    int          fd;
+    int          fd, rc;
     reg_path_t   path;
     struct stat  st;
 
     reg_layout_catalog_entry(&path, &catalog->store->v2, name);
 
-    if (lstat(path.text, &st) == 0
-        || !reg_catalog_holds(catalog, AT_FDCWD, name))
-    {
+    if (lstat(path.text, &st) == 0) {
         return 0;
+    }
+
+    rc = reg_catalog_holds(catalog, AT_FDCWD, name, err);
+
+    if (rc != 1) {
+        return rc;
     }
 
     fd = reg_catalog_touch(catalog->store, &path, err);
@@ -251,7 +257,7 @@ reg_catalog_list(reg_catalog_t *catalog, reg_str_t last,
 {
     reg_list_t  list;
     reg_name_t  name;
-    int         v2;
+    int         v2, rc = 0;
 
     if (!reg_catalog_open(catalog, &list)) {
         return reg_repo_list(catalog->store, last, item, ctx, err);
@@ -262,10 +268,13 @@ reg_catalog_list(reg_catalog_t *catalog, reg_str_t last,
 
     for (size_t i = reg_names_after(list.names, last); i < list.names->n; i++)
     {
-        if (reg_name_parse(&name, list.names->list[i]) == 0
-            && reg_catalog_holds(catalog, v2, &name)
-            && item(ctx, reg_name_str(&name)) != 0)
-        {
+        if (reg_name_parse(&name, list.names->list[i]) == -1) {
+            continue;
+        }
+
+        rc = reg_catalog_holds(catalog, v2, &name, err);
+
+        if (rc == -1 || (rc == 1 && item(ctx, reg_name_str(&name)) != 0)) {
             break;
         }
     }
@@ -276,7 +285,7 @@ reg_catalog_list(reg_catalog_t *catalog, reg_str_t last,
 
     reg_list_close(&list);
 
-    return 0;
+    return rc == -1 ? -1 : 0;
 }
 
 
@@ -302,9 +311,10 @@ reg_catalog_add(reg_change_t *c, const reg_name_t *name)
 void
 reg_catalog_drop(reg_store_t *store, const reg_name_t *name)
 {
-    reg_path_t  path;
+    reg_path_t   path;
+    reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (!reg_repo_has_manifest(store, name, NULL)) {
+    if (reg_repo_has_manifest(store, name, NULL, &quiet) == 0) {
         reg_layout_catalog_entry(&path, &store->v2, name);
 
         /* one that stays is passed over */
@@ -382,15 +392,18 @@ reg_catalog_prune_all(reg_catalog_check_t *c, const reg_path_t *dir)
 {
     reg_names_t  names = REG_NAMES_INIT;
     reg_name_t   name;
-    int          rc = reg_names_read_at(&names, c->fd, dir->text,
-                                        REG_NAMES_CATALOG, c->err);
+    int          holds, rc;
+
+    rc = reg_names_read_at(&names, c->fd, dir->text, REG_NAMES_CATALOG,
+                           c->err);
 
     for (size_t i = 0; rc == 0 && i < names.n && reg_catalog_step(c); i++) {
-        if (reg_name_parse(&name, names.list[i]) == 0
-            && !reg_catalog_holds(c->catalog, AT_FDCWD, &name))
-        {
-            rc = reg_catalog_prune(c, &name);
+        if (reg_name_parse(&name, names.list[i]) == -1) {
+            continue;
         }
+
+        holds = reg_catalog_holds(c->catalog, AT_FDCWD, &name, c->err);
+        rc = holds == 0 ? reg_catalog_prune(c, &name) : holds == 1 ? 0 : -1;
     }
 
     reg_names_free(&names);

@@ -200,20 +200,26 @@ reg_names_read_at(reg_names_t *names, int fd, const char *path,
 }
 
 
-bool
+int
 reg_names_find(const char *path, reg_names_kind_t kind,
-    bool (*is)(void *ctx, int dir, const char *name), void *ctx)
+    int (*is)(void *ctx, int dir, const char *name), void *ctx,
+    reg_error_t *err)
 {
     const char  *name;
-    bool         found = false;
+    int          found = 0;
     DIR         *dir = opendir(path);
 
     if (dir == NULL) {
-        return false;
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+               ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "open", path);
     }
 
-    while (!found && (name = reg_names_next(dir, kind)) != NULL) {
+    while (found == 0 && (name = reg_names_next(dir, kind)) != NULL) {
         found = is(ctx, dirfd(dir), name);
+    }
+
+    if (found == -1 || (found == 0 && errno != 0)) {
+        found = reg_error_sys(err, errno, REG_UNKNOWN, "read", path);
     }
 
     (void) closedir(dir);               /* was only read */

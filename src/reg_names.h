@@ -62,10 +62,12 @@ int reg_names_update(reg_names_t *names, int fd, reg_names_kind_t kind,
 /* A second one of the same names; -1 without memory. */
 int reg_names_copy(reg_names_t *names, const reg_names_t *from);
 
-/* Calls is for one entry after the other, in no order, until it says true, and
- * says then true as well.  dir is the open directory. */
-bool reg_names_find(const char *path, reg_names_kind_t kind,
-    bool (*is)(void *ctx, int dir, const char *name), void *ctx);
+/* Calls is for one entry after the other, in no order, until it says other than
+ * 0, and returns that: 1, it is the one, or -1 with errno.  dir is the open
+ * directory; one that is not there has no entries. */
+int reg_names_find(const char *path, reg_names_kind_t kind,
+    int (*is)(void *ctx, int dir, const char *name), void *ctx,
+    reg_error_t *err);
 
 /* The index of the first name after last; 0 for an empty last. */
 size_t reg_names_after(const reg_names_t *names, reg_str_t last);

@@ -296,6 +296,7 @@ reg_newcomers_find(reg_newcomers_look_t *look,
     void (*found)(void *ctx, const reg_name_t *name), void *ctx)
 {
     reg_newcomers_t  *all = look->all;
+    reg_error_t       quiet = REG_ERROR_INIT;
     size_t            i = 0;
 
     for (size_t n = 0; i < all->n && n < 4 * REG_NEWCOMERS_MAX; n++) {
@@ -306,7 +307,8 @@ reg_newcomers_find(reg_newcomers_look_t *look,
             continue;
         }
 
-        if (reg_repo_has_manifest(all->store, &one.name, NULL)) {
+        /* what cannot be said now is asked again */
+        if (reg_repo_has_manifest(all->store, &one.name, NULL, &quiet) == 1) {
             found(ctx, &one.name);
         }
 

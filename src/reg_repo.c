@@ -1,5 +1,6 @@
 #include "reg_repo.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "reg_blob.h"
@@ -29,7 +30,7 @@ reg_repo_require(reg_store_t *store, const reg_name_t *name, reg_error_t *err)
 
 
 /* For reg_names_find(): whether this is a manifest's directory. */
-static bool
+static int
 reg_repo_is_revision(void *ctx, int dir, const char *name)
 {
     reg_digest_t  *which = ctx;
@@ -37,13 +38,13 @@ reg_repo_is_revision(void *ctx, int dir, const char *name)
     char           text[REG_DIGEST_SIZE + sizeof("/link")];
 
     if (strlen(name) >= REG_DIGEST_SIZE) {
-        return false;
+        return 0;
     }
 
     (void) snprintf(text, sizeof(text), "%s/link", name);
 
     if (fstatat(dir, text, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        return false;
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
     }
 
     (void) snprintf(text, sizeof(text), "%s:%s", reg_alg_name(which->alg),
@@ -53,27 +54,27 @@ reg_repo_is_revision(void *ctx, int dir, const char *name)
         which->text[0] = '\0';
     }
 
-    return true;
+    return 1;
 }
 
 
-bool
+int
 reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name,
-    reg_digest_t *which)
+    reg_digest_t *which, reg_error_t *err)
 {
-    bool          found = false;
+    int           found = 0;
     reg_digest_t  any;
 
-    for (int alg = 0; alg < REG_ALGS && !found; alg++) {
+    for (int alg = 0; alg < REG_ALGS && found == 0; alg++) {
         reg_path_t  dir;
 
         any = (reg_digest_t) { (reg_alg_t) alg, "" };
         reg_layout_revisions(&dir, &store->v2, name, (reg_alg_t) alg);
         found = reg_names_find(dir.text, REG_NAMES_PARTS,
-                               reg_repo_is_revision, &any);
+                               reg_repo_is_revision, &any, err);
     }
 
-    if (found && which != NULL) {
+    if (found == 1 && which != NULL) {
         *which = any;
     }
 
@@ -89,8 +90,8 @@ typedef struct reg_repo_walk_s  reg_repo_walk_t;
 struct reg_repo_walk_s {
     reg_store_t         *store;
     reg_str_t            last;
-    bool               (*wanted)(const reg_repo_walk_t *w,
-                                 const reg_name_t *name);
+    int                (*wanted)(const reg_repo_walk_t *w,
+                                 const reg_name_t *name);   /* -1: err */
     const reg_digest_t  *blob;           /* for one kind of wanted */
     const reg_repo_filter_t  *filter;    /* the same */
     int                (*item)(void *ctx, reg_str_t name);
@@ -100,7 +101,7 @@ struct reg_repo_walk_s {
 };
 
 
-static bool
+static int
 reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
 {
     reg_path_t  link;
@@ -112,20 +113,20 @@ reg_repo_has_blob(const reg_repo_walk_t *w, const reg_name_t *name)
 }
 
 
-static bool
+static int
 reg_repo_is_listed(const reg_repo_walk_t *w, const reg_name_t *name)
 {
-    return reg_repo_has_manifest(w->store, name, NULL);
+    return reg_repo_has_manifest(w->store, name, NULL, w->err);
 }
 
 
-static bool
+static int
 reg_repo_is_name(const reg_repo_walk_t *w, const reg_name_t *name)
 {
     (void) w;
     (void) name;
 
-    return true;
+    return 1;
 }
 
 
@@ -142,12 +143,13 @@ static void
 reg_repo_emit(reg_repo_walk_t *w, reg_str_t text)
 {
     reg_name_t  name;
+    int         rc;
 
     if ((w->last.len == 0 || reg_str_compare(text, w->last) > 0)
-        && reg_name_parse(&name, text) == 0
-        && w->wanted(w, &name))
+        && reg_name_parse(&name, text) == 0)
     {
-        w->done = w->item(w->ctx, text) != 0;
+        rc = w->wanted(w, &name);
+        w->done = rc == -1 || (rc == 1 && w->item(w->ctx, text) != 0);
     }
 }
 

@@ -16,10 +16,10 @@
 int reg_repo_require(reg_store_t *store, const reg_name_t *name,
     reg_error_t *err);
 
-/* Whether NAME is a repository.  which may be NULL: else it gets one of its
- * manifests, or "" if that is no digest. */
-bool reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name,
-    reg_digest_t *which);
+/* 1 if NAME is a repository, 0 if not, -1 if that cannot be said.  which may be
+ * NULL: else it gets one of its manifests, or "" if that is no digest. */
+int reg_repo_has_manifest(reg_store_t *store, const reg_name_t *name,
+    reg_digest_t *which, reg_error_t *err);
 
 /* Calls item for each repository after last (exclusive; empty: from the
  * start), in byte order, until item returns non-zero. */

@@ -606,6 +606,103 @@ strange_entries_are_passed_over(void **state)
 }
 
 
+/* ---- without descriptors -------------------------------------------------- */
+
+
+/* One that knows of no manifest yet, with so many descriptors. */
+static void
+starve(int n)
+{
+    reg_catalog_free(catalog);
+    err = (reg_error_t) REG_ERROR_INIT;
+    catalog = reg_catalog_create(&tree_store, AGE, &err);
+    assert_non_null(catalog);
+    assert_int_equal(tree_leave_descriptors(n), 0);
+}
+
+
+static void
+feed(int rc)
+{
+    assert_int_equal(tree_leave_descriptors(-1), 0);
+    assert_true(rc >= 0 || err.sys == EMFILE);
+    err = (reg_error_t) REG_ERROR_INIT;
+}
+
+
+static void
+push_two(void)
+{
+    reg_lists_free(tree_store.lists);
+    tree_store.lists = reg_lists_create(1 << 20, &tree_hourly);
+    push("a", 1);
+    push("b", 1);
+    push("b", 2);
+}
+
+
+/* What cannot be looked at may be a repository. */
+static void
+a_list_is_whole_or_fails(void **state)
+{
+    (void) state;
+
+    push_two();
+
+    for (int indexed = 0; indexed < 2; indexed++) {
+        expect("a b ");
+        expect("a b ");                      /* from here on it is kept */
+
+        for (int n = 0, rc = -1; rc == -1; n++) {
+            starve(n);
+            most = 0;
+            rc = reg_catalog_list(catalog, REG_STR_NULL, collect, &listed,
+                                  &err);
+            feed(rc);
+            reg_buf_put(&listed, "", 1);
+            assert_true(rc == -1 || strcmp(listed.data, "a b ") == 0);
+            reg_buf_free(&listed);
+        }
+
+        assert_int_equal(check(), 0);
+    }
+}
+
+
+static int
+starve_in_step(void *ctx)
+{
+    int  *left = ctx;
+
+    return tree_leave_descriptors(--*left == 0 ? 0 : -1) == 0 ? 0 : 1;
+}
+
+
+static void
+a_check_drops_nothing_that_it_cannot_look_at(void **state)
+{
+    int  rc, left = 0;
+
+    const reg_catalog_watch_t  watch = { starve_in_step, &left };
+
+    (void) state;
+
+    push_two();
+
+    for (int n = 1; left <= 0; n++) {
+        starve(-1);
+        left = n;
+        rc = reg_catalog_check(catalog, &watch, &count, &err);
+        feed(rc);
+        assert_int_equal(rc, left > 0 ? 0 : -1);
+        assert_true(indexed("a"));
+        assert_true(indexed("b"));
+        assert_int_equal(reg_catalog_age(catalog, time(NULL)) == -1,
+                         rc == -1);
+    }
+}
+
+
 int
 main(void)
 {
@@ -626,6 +723,8 @@ main(void)
         TEST(a_check_that_ends_early_claims_nothing),
         TEST(one_checks_at_a_time),
         TEST(strange_entries_are_passed_over),
+        TEST(a_list_is_whole_or_fails),
+        TEST(a_check_drops_nothing_that_it_cannot_look_at),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
