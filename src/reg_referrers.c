@@ -142,20 +142,30 @@ reg_referrers_read(reg_store_t *store, const reg_name_t *name,
 /* The directories of a repository's manifests, so that whether one exists
  * costs one fstatat, however long the path is. */
 typedef struct {
-    int  fd[REG_ALGS];
+    int  fd[REG_ALGS];                  /* -1: it has none */
 } reg_referrers_dirs_t;
 
 
-static void
+/* To be closed in any case. */
+static int
 reg_referrers_dirs_open(reg_referrers_dirs_t *dirs, reg_store_t *store,
-    const reg_name_t *name)
+    const reg_name_t *name, reg_error_t *err)
 {
     reg_path_t  path;
+    int         rc = 0;
 
     for (int alg = 0; alg < REG_ALGS; alg++) {
         reg_layout_revisions(&path, &store->v2, name, (reg_alg_t) alg);
         dirs->fd[alg] = open(path.text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (dirs->fd[alg] == -1 && errno != ENOENT && errno != ENOTDIR
+            && errno != ELOOP)
+        {
+            rc = reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
+        }
     }
+
+    return rc;
 }
 
 
@@ -224,11 +234,14 @@ reg_referrers_list(reg_store_t *store, const reg_name_t *name,
     reg_referrers_walk_t  w = {
         .after = after, .passed = after.len == 0, .item = item, .ctx = ctx
     };
-    int                   rc;
+    int                   rc = reg_referrers_dirs_open(&w.dirs, store, name,
+                                                        err);
 
-    reg_referrers_dirs_open(&w.dirs, store, name);
-    rc = reg_referrers_read(store, name, subject, reg_referrers_walk_one, &w,
-                            err);
+    if (rc == 0) {
+        rc = reg_referrers_read(store, name, subject, reg_referrers_walk_one,
+                                &w, err);
+    }
+
     reg_referrers_dirs_close(&w.dirs);
 
     return rc;
@@ -533,9 +546,11 @@ reg_referrers_clean_locked(reg_store_t *store, const reg_name_t *name,
 
     reg_durable_init(&t, store);
     reg_layout_repository(&stop, &store->v2, name);
-    reg_referrers_dirs_open(&c.dirs, store, name);
 
-    if (reg_referrers_scan(fd, reg_referrers_clean_one, &c, path, err) == -1) {
+    if (reg_referrers_dirs_open(&c.dirs, store, name, err) == -1
+        || reg_referrers_scan(fd, reg_referrers_clean_one, &c, path, err)
+           == -1)
+    {
         goto out;
     }
 
