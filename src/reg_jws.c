@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <jose/b64.h>
 
+#include "reg_json.h"
+
 
 static int
 reg_jws_refuse(reg_error_t *err, const char *why)
@@ -70,8 +72,10 @@ reg_jws_member(const json_t *json, const char *name, char *out, size_t size)
 int
 reg_jws_parse(reg_jws_t *jws, reg_str_t token, reg_error_t *err)
 {
-    reg_buf_t  text = REG_BUF_INIT;
-    reg_str_t  rest = token;
+    /* a key with its chain of certificates has three levels */
+    const reg_json_t  most = { 8, REG_JWS_MAX };
+    reg_buf_t         text = REG_BUF_INIT;
+    reg_str_t         rest = token;
 
     memset(jws, 0, sizeof(*jws));
 
@@ -93,7 +97,11 @@ reg_jws_parse(reg_jws_t *jws, reg_str_t token, reg_error_t *err)
     }
 
     /* a NUL in a string is refused by jansson */
-    jws->json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    if (reg_json_within(reg_buf_str(&text), &most)) {
+        jws->json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES,
+                               NULL);
+    }
+
     reg_buf_free(&text);
 
     if (!json_is_object(jws->json)

@@ -10,8 +10,9 @@
  *     reg_jws_free(&jws);
  *
  * Bounded: REG_JWS_MAX bytes, three parts of base64url without padding, a
- * header that is a JSON object without a member twice.  One that names
- * extensions which must be understood ("crit") is refused: we understand none.
+ * header that is a JSON object of a few levels, without a member twice.  One
+ * that names extensions which must be understood ("crit") is refused: we
+ * understand none.
  *
  * Blocks: never
  */

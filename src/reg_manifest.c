@@ -2,6 +2,8 @@
 
 #include <jansson.h>
 
+#include "reg_json.h"
+
 
 #define REG_MANIFEST_DEPTH   32
 #define REG_MANIFEST_VALUES  262144
@@ -19,17 +21,11 @@ typedef struct {
 } reg_manifest_place_t;
 
 
-/*
- * jansson makes a tree of 30 and more bytes for each byte of "[[[[" or
- * "1,1,1,", so depth and number of values are bounded before it sees them.
- * Outside strings every value but the first comes after one of [ { , : hence
- * their number bounds that of the values.
- */
 static int
 reg_manifest_scan(reg_str_t body, reg_error_t *err)
 {
-    size_t  depth = 0, values = 0;
-    bool    quoted = false;
+    const reg_json_t  most = { REG_MANIFEST_DEPTH, REG_MANIFEST_VALUES };
+    reg_json_t        has;
 
     /* jansson takes one for the end of a number */
     if (body.len > 0 && memchr(body.data, '\0', body.len) != NULL) {
@@ -37,52 +33,18 @@ reg_manifest_scan(reg_str_t body, reg_error_t *err)
                              "not JSON: there is a NUL byte in it");
     }
 
-    for (size_t i = 0; i < body.len; i++) {
-        char  c = body.data[i];
+    has = reg_json_count(body, &most);
 
-        if (quoted) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                quoted = false;
-            }
-            continue;
-        }
+    if (has.depth > most.depth) {
+        return reg_error_set(err, REG_MANIFEST_INVALID,
+                             "the manifest is nested deeper than %d levels",
+                             REG_MANIFEST_DEPTH);
+    }
 
-        switch (c) {
-
-        case '"':
-            quoted = true;
-            break;
-
-        case '{':
-        case '[':
-            depth++;
-            values++;
-            break;
-
-        case '}':
-        case ']':
-            depth -= depth > 0 ? 1 : 0;
-            break;
-
-        case ',':
-        case ':':
-            values++;
-            break;
-        }
-
-        if (depth > REG_MANIFEST_DEPTH) {
-            return reg_error_set(err, REG_MANIFEST_INVALID,
-                                 "the manifest is nested deeper than %d levels",
-                                 REG_MANIFEST_DEPTH);
-        }
-
-        if (values > REG_MANIFEST_VALUES) {
-            return reg_error_set(err, REG_MANIFEST_INVALID,
-                                 "the manifest has more than %d values",
-                                 REG_MANIFEST_VALUES);
-        }
+    if (has.values > most.values) {
+        return reg_error_set(err, REG_MANIFEST_INVALID,
+                             "the manifest has more than %d values",
+                             REG_MANIFEST_VALUES);
     }
 
     return 0;

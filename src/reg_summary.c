@@ -6,12 +6,14 @@
 #include <jansson.h>
 
 #include "reg_blob.h"
+#include "reg_json.h"
 #include "reg_link.h"
 #include "reg_manifest.h"
 #include "reg_revision.h"
 
 
-#define REG_SUMMARY_WAYS  4              /* places that a digest may have */
+#define REG_SUMMARY_WAYS   4             /* places that a digest may have */
+#define REG_SUMMARY_DEPTH  32            /* of a configuration */
 
 
 typedef struct {
@@ -176,17 +178,17 @@ reg_summary_config(reg_summary_t *s, const json_t *config)
 static bool
 reg_summary_read_config(reg_store_t *store, reg_summary_t *s)
 {
-    bool          there;
-    reg_buf_t     text = REG_BUF_INIT;
-    reg_error_t   quiet = REG_ERROR_INIT;
-    json_error_t  at;
-    json_t       *config = NULL;
+    const reg_json_t  most = { REG_SUMMARY_DEPTH, REG_SUMMARY_CONFIG_MAX };
+    bool              there;
+    reg_buf_t         text = REG_BUF_INIT;
+    reg_error_t       quiet = REG_ERROR_INIT;
+    json_t           *config = NULL;
 
     there = reg_blob_content_read(store, &s->config, REG_SUMMARY_CONFIG_MAX,
                                   &text, &quiet) == 0;
 
-    if (there && text.len > 0) {
-        config = json_loadb(text.data, text.len, 0, &at);
+    if (there && text.len > 0 && reg_json_within(reg_buf_str(&text), &most)) {
+        config = json_loadb(text.data, text.len, 0, NULL);
     }
 
     if (json_is_object(config)) {

@@ -2,6 +2,12 @@
 
 #include <jansson.h>
 
+#include "reg_json.h"
+
+
+/* GitLab's patterns of tags are in the sixth level */
+#define REG_TOKEN_DEPTH  32
+
 
 static int
 reg_claims_refuse(reg_error_t *err, const char *why)
@@ -308,12 +314,17 @@ int
 reg_claims_parse(reg_claims_t *claims, reg_str_t payload,
     const reg_token_expect_t *expect, reg_error_t *err)
 {
-    int      rc;
-    json_t  *json;
+    const reg_json_t  most = { REG_TOKEN_DEPTH, payload.len };
+    int               rc;
+    json_t           *json = NULL;
 
     *claims = (reg_claims_t) REG_CLAIMS_INIT;
 
-    json = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES, NULL);
+    if (reg_json_within(payload, &most)) {
+        json = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES,
+                          NULL);
+    }
+
     rc = reg_claims_read(claims, json, expect, err);
     json_decref(json);
 
