@@ -42,6 +42,7 @@ CFLAGS ?= -O2 -g
 , := ,
 
 SANF   := $(if $(filter address,$(SAN)),-fsanitize=address$(,)undefined \
+          -fno-sanitize-recover=undefined \
           -fno-omit-frame-pointer)$(if $(filter thread,$(SAN)),-fsanitize=thread)
 
 ALLC  := $(CSTD) $(WARN) $(HARDEN) $(CFLAGS) $(SANF) -DREG_VERSION='"$(VERSION)"' \
