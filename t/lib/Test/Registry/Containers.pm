@@ -75,7 +75,7 @@ sub _storage {
     my ($self) = @_;
 
     return ('--storage-driver', 'vfs', '--root', "$self->{dir}/storage",
-        '--runroot', "$self->{dir}/storage-run");
+        '--runroot', "$self->{dir}/run");        # 50 characters at most
 }
 
 1;
