@@ -45,6 +45,8 @@ struct reg_journal_s {
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
     int                     failed;     /* an errno, for good */
+    int                     full;       /* the same, of a checkpoint that is
+                                           put off until there is room */
 
     bool                    dirty;      /* appended since the last one */
     bool                    hurry;
@@ -327,6 +329,11 @@ reg_journal_round(reg_journal_t *j)
             break;
         }
 
+        if (j->full != 0) {
+            rc = reg_journal_error(j, j->full, &err);
+            break;
+        }
+
         j->dirty = true;
         j->hurry = true;
         (void) pthread_cond_broadcast(&j->changed);
@@ -504,12 +511,31 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
     }
 
     if (store->sys->syncfs(j->file.whole) == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
                              store->v2.text);
+        err->code = REG_UNKNOWN;         /* whether there is room or not */
+        return -1;
     }
 
     return reg_logfile_clear(&j->file, half, generation, err) == -1
            ? -1 : rc == 2;
+}
+
+
+/* A write that found no room has changed nothing: who comes next goes on where
+ * it was.  After anything else nobody knows what is on the disk. */
+static void
+reg_journal_judge(reg_journal_t *j, int rc, const reg_error_t *err)
+{
+    bool  full = rc == -1 && err->code == REG_INSUFFICIENT_STORAGE;
+
+    if (rc == -1 && !full) {
+        reg_journal_give_up(j, err->sys != 0 ? err->sys : EIO);
+    }
+
+    (void) pthread_mutex_lock(&j->lock);
+    j->full = full ? err->sys : 0;
+    (void) pthread_mutex_unlock(&j->lock);
 }
 
 
@@ -528,10 +554,7 @@ reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err)
         rc = reg_journal_empty_one(j, err);
     } while (rc == 1);
 
-    if (rc == -1) {
-        reg_journal_give_up(j, err->sys != 0 ? err->sys : EIO);
-    }
-
+    reg_journal_judge(j, rc, err);
     reg_journal_leave(j, &j->checkpoint, REG_LOGFILE_CHECKPOINT);
 
     return rc;
@@ -543,6 +566,7 @@ reg_journal_run(void *data)
 {
     reg_journal_t  *j = data;
     reg_error_t     err;
+    int             rc;
 
     (void) pthread_mutex_lock(&j->lock);
 
@@ -562,8 +586,14 @@ reg_journal_run(void *data)
         err = (reg_error_t) REG_ERROR_INIT;
 
         (void) pthread_mutex_unlock(&j->lock);
-        (void) reg_journal_checkpoint(j, &err);      /* appends will say */
+        rc = reg_journal_checkpoint(j, &err);        /* appends will say */
         (void) pthread_mutex_lock(&j->lock);
+
+        if (rc == -1) {
+            j->dirty = true;
+            j->due = reg_clock_ns(CLOCK_MONOTONIC)
+                     + REG_JOURNAL_DELAY * REG_CLOCK_MS;
+        }
 
         (void) pthread_cond_broadcast(&j->changed);
     }

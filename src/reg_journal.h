@@ -30,7 +30,10 @@
  *   - The fdatasync or the syncfs fails: the log stays as it is.  Nothing can
  *     be known of the disk then, so from there on all pushes fail, those of all
  *     processes, until the workers are started again.
- *   - A half is full, and the other one not yet empty: appends wait.
+ *   - A checkpoint has no room to write that a half is empty, as on a full disk
+ *     of a file system that never writes in place: it is tried again.
+ *   - A half is full, and the other one not yet empty: appends wait, or fail if
+ *     that is for want of room.
  *
  * Who removes a name says so (reg_record.h, "gone") after it is gone and
  * before anybody is told: else it could come back.  Who replaces a name, as a

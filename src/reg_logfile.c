@@ -253,9 +253,18 @@ reg_logfile_clear(const reg_logfile_t *f, int half, uint64_t generation,
     memcpy(head.key, f->key, sizeof(head.key));
     reg_logfile_check(&head, head.check);
 
-    return reg_logfile_pwrite(f, f->heads, &head, sizeof(head),
-                              (size_t) half * f->half, err) == -1
-           ? -1 : reg_logfile_fdatasync(f, f->heads, err);
+    if (reg_logfile_pwrite(f, f->heads, &head, sizeof(head),
+                           (size_t) half * f->half, err) == -1)
+    {
+        return -1;
+    }
+
+    if (reg_logfile_fdatasync(f, f->heads, err) == -1) {
+        err->code = REG_UNKNOWN;        /* it is written, on disk or not */
+        return -1;
+    }
+
+    return 0;
 }
 
 

@@ -400,6 +400,106 @@ nobody_writes_behind_what_was_lost(void **state)
 }
 
 
+static _Atomic bool  no_room;
+static _Atomic int   heads;              /* that were written */
+
+
+/* As on a file system that never writes in place, and has no room for the head
+ * of a half. */
+static ssize_t
+head_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    bool  head = len > 80                            /* no link, no state */
+                 && (offset == 0 || offset == HALF);
+
+    if (head && no_room) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    heads += head;
+
+    return pwrite(fd, data, len, offset);
+}
+
+
+/* Until so many heads were written, or it takes too long. */
+static bool
+wait_for_heads(int n)
+{
+    const struct timespec  moment = { 0, 1000000 };
+
+    for (int i = 0; i < 20000 && heads < n; i++) {
+        (void) nanosleep(&moment, NULL);
+    }
+
+    return heads >= n;
+}
+
+
+static void
+a_checkpoint_without_room_is_put_off(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    (void) state;
+
+    sys.pwrite = head_pwrite;
+    tree_store.sys = &sys;
+    no_room = true;
+    heads = 0;
+    assert_int_equal(reg_journal_start(journal, &err), 0);
+
+    /* both halves are full then; who waited for room hears why there is none */
+    for (int i = 0; i < 1000 && push("v1", 1) == 0; i++) {
+        /* void */
+    }
+
+    assert_int_equal(err.sys, ENOSPC);
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+    assert_int_equal(heads, 0);
+
+    /* nobody has to push for it to be made */
+    no_room = false;
+    assert_true(wait_for_heads(2));
+    assert_int_equal(push("v2", 2), 0);
+
+    /* and what was acknowledged is there, with or without it */
+    no_room = true;
+    assert_int_equal(push("v3", 3), 0);
+    reg_journal_stop(journal);
+    tree_store.sys = &reg_sys_kernel;
+    no_room = false;
+    reopen();
+    assert_true(redone > 0);
+    assert_true(points("v1", 1) && points("v2", 2) && points("v3", 3));
+}
+
+
+/* What was not synced is another matter: nobody can know what is there. */
+static void
+a_checkpoint_that_is_not_synced_is_the_last(void **state)
+{
+    /* the state, syncfs, the head of a half, fdatasync */
+    static const bool  lasts[] = { false, true, false, true };
+
+    (void) state;
+
+    for (int n = 0; n < 4; n++) {
+        reopen();
+        assert_int_equal(push("v1", n), 0);
+        fault_reset(n + 1, ENOSPC, FAULT_FAILS);
+        tree_store.sys = &fault_sys;
+        assert_int_equal(reg_journal_checkpoint(journal, &err), -1);
+        tree_store.sys = &reg_sys_kernel;
+        assert_int_equal(fault.calls, n + 1 + (lasts[n] ? 1 : 0));
+        assert_int_equal(push("v1", 5), lasts[n] ? -1 : 0);
+    }
+
+    assert_int_equal(fault.fdatasyncs, 1);
+}
+
+
 static pthread_t     second;
 static _Atomic int   second_tid;
 
@@ -1340,6 +1440,8 @@ main(void)
         TEST(both_halves_are_done_again_in_order),
         TEST(a_write_that_fails_is_said_to_all),
         TEST(nobody_writes_behind_what_was_lost),
+        TEST(a_checkpoint_without_room_is_put_off),
+        TEST(a_checkpoint_that_is_not_synced_is_the_last),
         TEST(who_waited_for_a_write_that_failed_fails),
         TEST(a_checkpoint_hears_nothing_for_others),
         TEST(a_disk_that_was_full_may_be_used_again),
