@@ -184,4 +184,27 @@ ok(wait_until(15, sub {
 }), 'two trees are noticed');
 error_is($a, 503, 'UNAVAILABLE', 'and nothing is written to either');
 
+
+# ---- another module that reads the body first
+
+{
+    my $r = Test::Registry->new(location => 'mirror /copy;',
+        server => 'location = /copy { internal; return 204; }');
+
+    my $small = bytes('mirrored', 30_000);
+    is(eval { $r->push_blob('m', $small, patch => 1) }, sha256($small),
+        'a body that is in memory is taken from there') or diag($@);
+
+    my $large = bytes('mirrored', 300_000);
+    for my $how ([], [chunked => 5000]) {
+        my $location = $r->start_upload('m');
+        error_is($r->request('PATCH', $location, body => $large, @$how),
+            500, 'UNKNOWN', "one in a file is refused (@$how)");
+        is(-s $r->tree->upload('m', uuid_of($location)) . '/data', 0,
+            'and not taken for an empty one');
+        error_is($r->request('PUT', with_digest($location, sha256('')),
+            body => $large, @$how), 500, 'UNKNOWN', 'nor is that of a PUT');
+    }
+}
+
 done_testing;

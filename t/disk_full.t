@@ -143,4 +143,21 @@ if (defined $location) {
 is($reserve->request('GET', '/v2/a/manifests/after')->{status}, 200,
     'pulls are served');
 
+
+# ---- a body that nobody told the length of leaves the reserve alone
+
+{
+    my $small = Test::Registry->new(root => $disk,
+        registry => 'registry_min_free 4m;');
+    $small->expect_log(qr/INSUFFICIENT|disk is full/i);
+    system('rm', '-rf', glob("$disk/docker/registry/v2/repositories/*"),
+        glob("$disk/docker/registry/v2/blobs/*"));
+    my $location = $small->start_upload('b');
+    full_ok($small->request('PATCH', $location, body => $big,
+        chunked => 65_536), 'chunked: the reserve is left alone');
+    cmp_ok(room(), '>=', 4 << 10, 'and is there');
+    is($small->request('DELETE', $location)->{status}, 204,
+        'the session can be cancelled');
+}
+
 done_testing;

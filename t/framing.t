@@ -10,7 +10,10 @@ my $data = $r->tree->upload('a', uuid_of($location)) . '/data';
 my $smuggled = "GET /v2/_catalog HTTP/1.1\r\nHost: x\r\n\r\n";
 
 
-# Sends bytes; the statuses of all answers until the server closes.
+# Sends bytes; the statuses of all answers until the server closes, which the
+# last one said or not.
+
+my $closed;
 
 sub statuses {
     my ($bytes) = @_;
@@ -22,7 +25,8 @@ sub statuses {
         my $answer = eval { $c->response('GET') };
         last if !$answer || !$answer->{status};
         push @statuses, $answer->{status};
-        last if ($answer->header('connection') // '') eq 'close';
+        $closed = ($answer->header('connection') // '') eq 'close';
+        last if $closed;
     }
     $c->close;
     return "@statuses";
@@ -112,6 +116,7 @@ for my $size (1, 5000, 32_768, 700_000) {
         . sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
             $size, $bytes) . "$get\r\n$get\r\n$get$bye\r\n"),
         qr/^202(?: 200){0,3}\z/, "three requests behind a chunk of $size bytes");
+    ok($closed, 'who hears no answer hears that it was the last');
     holds_ok($bytes, "a chunk of $size bytes");
 }
 

@@ -25,6 +25,30 @@ for my $buffer ('4k', '64k', '2m') {
 }
 
 
+# The last bytes lie at both ends of the ring: all before them is written and
+# hashed, and they come at once.
+
+{
+    my $r = Test::Registry->new(registry => 'registry_upload_buffer 4k;');
+    my $ring = 8192;
+    my $bytes = bytes('both ends', 60 * $ring + 1000);
+    my $first = 60 * $ring - 1000;
+    my $location = $r->start_upload('ring');
+    my $data = $r->tree->upload('ring', uuid_of($location)) . '/data';
+
+    my $c = $r->connect;
+    $c->send_request('PUT', with_digest($location, sha256($bytes)),
+        length => length $bytes, body => substr($bytes, 0, $first));
+    ok(wait_until(20, sub { -s $data == $first }), 'all is written that came');
+    $c->send(substr($bytes, $first));
+    my $answer = $c->response('PUT');
+    is($answer->{status}, 201, 'the last bytes lie at both ends of the ring')
+        or diag($answer);
+    is($r->request('GET', '/v2/ring/blobs/' . sha256($bytes))->{body}, $bytes,
+        'and are the right ones');
+}
+
+
 # What is wrong with a push in two parts, the second of $size bytes.
 
 sub push_wrong {
