@@ -323,7 +323,7 @@ help:
 	@echo "    make nginx           NGINX_SRC=DIR: an nginx with the module linked in"
 	@echo "    make clean"
 	@echo
-	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG OPEN (run), SAN=address|thread (build,"
-	@echo "  test), NGINX_SRC NGINX CC (build), TESTS JOBS (test), PEERS BENCH (bench)"
+	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG REDIS OPEN (run), NGINX_SRC NGINX CC"
+	@echo "  SAN=address|thread (build, test), TESTS JOBS (test), PEERS BENCH (bench)"
 
 -include $(wildcard $B/src/*.d $B/fcgi/*.d $B/ctl/*.d $B/unit/*.d)

@@ -36,7 +36,9 @@ case ${REDIS:-} in
     *)    REGISTRY_REDIS_ADDR=$REDIS; export REGISTRY_REDIS_ADDR ;;
 esac
 
-mkdir -p "$ROOT" "$RUNDIR" "$RUNDIR/tmp"
+mkdir -p "$ROOT" "$RUNDIR"
+[ -w "$RUNDIR" ] || die "$RUNDIR is another user's: give this one places of its own: make run ROOT=… RUNDIR=…"
+mkdir -p "$RUNDIR/tmp"
 
 if [ -s "$RUNDIR/nginx.pid" ] && kill -0 "$(cat "$RUNDIR/nginx.pid")" 2> /dev/null; then
     die "another registry runs with RUNDIR=$RUNDIR (nginx pid $(cat "$RUNDIR/nginx.pid")): stop it, or give this one a RUNDIR of its own"
@@ -67,7 +69,7 @@ END
 fi
 
 access=$("$WORKER" --config "$config" --root "$ROOT" --socket "$socket" --check) ||
-    die "the configuration is wrong"
+    die "nothing was started"
 access=$(printf '%s\n' "$access" | sed -n 's/^access: //p')
 
 # who reaches only this machine may be trusted, the rest of the world not
@@ -133,6 +135,12 @@ nginx_stopped() {
     fi
 
     cat "$RUNDIR/nginx.err" >&2
+
+    # nginx's words for a module that another nginx was built with
+    if grep -qE 'is not binary compatible|instead of [0-9]+ in' "$RUNDIR/nginx.err"; then
+        die "$MODULE was built for another nginx than $nginx_bin: make clean, and make run with NGINX_SRC= of that one's sources"
+    fi
+
     die "nginx stopped: see $RUNDIR/error.log"
 }
 

@@ -23,6 +23,7 @@ my %program = (
 sub start {
     my (%env) = @_;
 
+    my @as = @{ delete $env{as} // [] };
     my $out = "$dir/out";
     unlink $out;
     my $pid = fork() // die "fork: $!";
@@ -37,7 +38,7 @@ sub start {
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>', $out;
         open STDERR, '>&', \*STDOUT;
-        exec('sh', "$top/conf/run.sh") or POSIX::_exit(127);
+        exec(@as, 'sh', "$top/conf/run.sh") or POSIX::_exit(127);
     }
 
     return ($pid, $out);
@@ -108,6 +109,29 @@ isnt($? >> 8, 0, 'and so is one on the same port');
 like(said($again), qr/\Arun: something listens on 127\.0\.0\.1:$port already: .*\n\z/,
     'in one sentence that says what to do');
 stop($pid);
+
+
+# ---- what it cannot use
+
+my $other = do { local (@ARGV, $/) = ($program{MODULE}); <> };
+ok($other =~ s/\b(8,4,8,)([01])/$1 . (1 - $2)/e, 'a module says for what it is');
+write_file("$dir/other.so", $other);
+($second, $again) = start(LISTEN => "127.0.0.1:$port", MODULE => "$dir/other.so");
+waitpid $second, 0;
+isnt($? >> 8, 0, 'a module of another nginx is refused');
+like(said($again), qr/run: \S+other\.so was built for another nginx .*NGINX_SRC=/,
+    'with what to do');
+
+# whoever is not root is refused by the kernel itself
+chmod 0755, $dir;
+mkdir "$dir/foreign";
+chmod 0555, "$dir/foreign";
+($second, $again) = start(RUNDIR => "$dir/foreign", ROOT => "$dir/foreign",
+    LISTEN => "127.0.0.1:$port", as => $> != 0 ? [] : ['setpriv',
+        '--reuid=65534', '--regid=65534', '--clear-groups']);
+waitpid $second, 0;
+like(said($again), qr/\Arun: \S+foreign is another user's: .*RUNDIR=.*\n\z/,
+    'places that are not ours are refused in one sentence');
 
 
 # ---- a path is a path, whatever is in it
