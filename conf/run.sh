@@ -86,16 +86,17 @@ case $access in
         ;;
 esac
 
-# conf/nginx.conf with this run's paths
+# conf/nginx.conf with this run's paths, and all of it as whoever started us
 user=
-[ "$(id -u)" != 0 ] || user="user root;"
+[ "$(id -u)" != 0 ] || user='user root;'
 
 temp=
 for of in client_body fastcgi proxy uwsgi scgi; do
     temp="$temp\\n    ${of}_temp_path $(conf "$RUNDIR/tmp/${of#client_}");"
 done
 
-sed -e "s|^load_module .*|load_module $(conf "$MODULE"); $user|" \
+sed -e "s|^load_module .*|load_module $(conf "$MODULE");|" \
+    -e "s|^user .*|$user|" \
     -e "s|^pid .*|pid $(conf "$RUNDIR/nginx.pid");|" \
     -e "s|^error_log .*|error_log $(conf "$RUNDIR/error.log");|" \
     -e "s|^    access_log .*|    access_log $(conf "$RUNDIR/access.log");|" \

@@ -70,18 +70,17 @@ must("openssl req -x509 -newkey rsa:2048 -nodes -days 2"
 write_file("$inst/etc/nginx/sites-enabled/registry", $site);
 write_file("$inst/etc/group", slurp('/etc/group')
     . "registry-test:x:64321:www-data\n");
-write_file("$inst/etc/nginx/test.conf", <<"CONF");
-user www-data;
-pid $dir/nginx.pid;
-error_log $dir/error.log;
-include modules-enabled/50-mod-http-registry.conf;
-events { }
-http {
-    access_log off;
-    include mime.types;
-    include sites-enabled/registry;
-}
-CONF
+
+# conf/nginx.conf with that server beside its own, which is on a socket too
+my $nginx = slurp("$top/conf/nginx.conf");
+$nginx =~ s/^$_->[0]$/$_->[1]/ms or die "no $_->[0] in nginx.conf\n" for
+    ['load_module [^\n]*', 'include modules-enabled/50-mod-http-registry.conf;'],
+    ['pid [^\n]*', "pid $dir/nginx.pid;"],
+    ['error_log [^\n]*', "error_log $dir/error.log;"],
+    [' *access_log [^\n]*', 'access_log off; include mime.types;'],
+    [' *listen [^\n]*', "listen unix:$dir/http.sock;"],
+    [' *upstream .*?^ *}', 'include sites-enabled/registry;'];
+write_file("$inst/etc/nginx/test.conf", $nginx);
 
 
 # ---- as it is mounted for a service with ProtectSystem=strict
@@ -197,6 +196,8 @@ like(slurp("$dir/journal"), qr/^<6>info ready: /m,
 
 nginx();
 is(curl('/v2/'), 200, 'nginx speaks to it');
+is((said("curl -sS --unix-socket $dir/http.sock http://localhost/v2/"))[1], '{}',
+    'so it does as conf/nginx.conf has it');
 is(curl('/'), 200, 'and has the page');
 my $blob = bytes('service', 100_000);
 write_file("$dir/blob", $blob);
