@@ -183,7 +183,9 @@ reg_redis_value(const redisReply *reply, reg_redis_reply_t *out)
         [REDIS_REPLY_ARRAY] = REG_REDIS_ODD,
     };
 
-    out->kind = kinds[reply->type];
+    /* a newer hiredis knows more types, which a server may send unasked */
+    out->kind = (size_t) reply->type < sizeof(kinds) / sizeof(kinds[0])
+                ? kinds[reply->type] : REG_REDIS_ODD;
     out->number = 0;
     out->len = 0;
     out->text[0] = '\0';

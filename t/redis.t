@@ -298,6 +298,7 @@ waitpid $proxy, 0;
 
 for my $nonsense ("-ERR no\r\n" x 100, "*1000000000\r\n" x 100,
     "\$536870911\r\n" . 'x' x 3_000_000, "HTTP/1.1 400 Bad Request\r\n\r\n",
+    "_\r\n,1.5\r\n#t\r\n" x 100, "%1\r\n+a\r\n+b\r\n>1\r\n+a\r\n" x 100,
     '', "\0" x 1000, "*3\r\n*3\r\n*3\r\n*3\r\n*3\r\n*3\r\n*3\r\n*3\r\n*3\r\n")
 {
     my $path = "$r->{dir}/nonsense.sock";
