@@ -656,7 +656,10 @@ fcgi_manifest_store(const fcgi_service_t *service, fcgi_request_t *r,
     }
 
     if (!service->config->validation_disabled) {
-        if (fcgi_manifest_require(service, name, &m, &missing, err) == -1) {
+        if (fcgi_manifest_require(service, name, &m, &missing, err) == -1
+            || (missing.n > 0
+                && reg_store_require(service->store, err) == -1))
+        {
             goto out;
         }
 

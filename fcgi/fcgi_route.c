@@ -199,6 +199,20 @@ fcgi_route_options(const fcgi_service_t *service, fcgi_request_t *r,
 }
 
 
+/* What is not there may be on a disk that is not mounted. */
+static void
+fcgi_route_doubt(const fcgi_service_t *service, reg_error_t *err)
+{
+    reg_error_t  gone = REG_ERROR_INIT;
+
+    if (reg_error_status(err) == 404
+        && reg_store_require(service->store, &gone) == -1)
+    {
+        *err = gone;
+    }
+}
+
+
 void
 fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_t *reply)
@@ -241,6 +255,7 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_begin(reply, 200);
 
     if (route->handler(service, r, reply, &err) == -1) {
+        fcgi_route_doubt(service, &err);
         fcgi_reply_errors(reply, &err, 1);
 
     } else if (route->event != NULL && reply->status < 300) {

@@ -189,10 +189,11 @@ reg_durable_open_dir(reg_store_t *store, const char *path)
 }
 
 
-/* Makes dir and its parents: upwards to what exists, then down again.  1: dir
- * is new; 0: it was there. */
+/* Makes dir and its parents, which are no shorter than top: upwards to what
+ * exists, then down again.  1: dir is new; 0: it was there. */
 static int
-reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+reg_durable_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
+    reg_error_t *err)
 {
     reg_path_t  path = *dir;
     size_t      depth = 0;
@@ -213,8 +214,9 @@ reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
             continue;
         }
 
-        if (errno != ENOENT || path.len <= 1) {
-            return reg_error_sys(err, errno, REG_UNKNOWN, "mkdir", path.text);
+        if (errno != ENOENT || path.len <= top) {
+            return reg_error_sys(err, errno, REG_UNAVAILABLE, "mkdir",
+                                 path.text);
         }
 
         reg_path_parent(&path);
@@ -222,6 +224,22 @@ reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
     }
 
     return reg_error_sys(err, EIO, REG_UNKNOWN, "mkdir", dir->text);
+}
+
+
+/* The tree is made once, when it is opened: where it has gone since, a disk may
+ * not be mounted. */
+static int
+reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+{
+    return reg_durable_climb_to(store, store->v2.len + 1, dir, err);
+}
+
+
+int
+reg_durable_begin(reg_store_t *store, reg_error_t *err)
+{
+    return reg_durable_climb_to(store, 2, &store->v2, err) == -1 ? -1 : 0;
 }
 
 

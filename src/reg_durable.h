@@ -100,7 +100,12 @@ int reg_durable_commit(reg_durable_t *t, reg_error_t *err);
 void reg_durable_free(reg_durable_t *t);
 
 
-/* mkdir -p, not synced: for what need not survive a crash. */
+/* Makes the tree's top directory and what leads to it, not synced; nothing else
+ * makes that. */
+int reg_durable_begin(reg_store_t *store, reg_error_t *err);
+
+/* mkdir -p, not synced: for what need not survive a crash.  -1 with UNAVAILABLE
+ * if the tree itself is not there. */
 int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
     reg_error_t *err);
 

@@ -87,9 +87,9 @@ static const reg_error_row_t  reg_error_table[] = {
         "the registry's disk is full; nothing was lost, ask its operator to"
         " free space and push again" },
     [REG_UNAVAILABLE] = { "UNAVAILABLE", 503,
-        "the registry cannot answer now: its worker is away; try again, and if"
-        " it stays so ask its operator to look at the logs of nginx and"
-        " registry-fcgi" },
+        "the registry cannot answer now: its worker or its disk is away; try"
+        " again, and if it stays so ask its operator to look at the logs of"
+        " nginx and registry-fcgi" },
     [REG_UNKNOWN] = { "UNKNOWN", 500,
         "unknown error: the registry's log says more" },
 };

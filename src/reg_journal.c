@@ -45,8 +45,8 @@ struct reg_journal_s {
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
     int                     failed;     /* an errno, for good */
-    int                     full;       /* the same, of a checkpoint that is
-                                           put off until there is room */
+    int                     later;      /* the same, of a checkpoint that is
+                                           put off */
 
     bool                    dirty;      /* appended since the last one */
     bool                    hurry;
@@ -329,8 +329,8 @@ reg_journal_round(reg_journal_t *j)
             break;
         }
 
-        if (j->full != 0) {
-            rc = reg_journal_error(j, j->full, &err);
+        if (j->later != 0) {
+            rc = reg_journal_error(j, j->later, &err);
             break;
         }
 
@@ -522,19 +522,20 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
 }
 
 
-/* A write that found no room has changed nothing: who comes next goes on where
- * it was.  After anything else nobody knows what is on the disk. */
+/* A write that found no room, or no file, has changed nothing: who comes next
+ * goes on where it was.  After anything else nobody knows what the disk has. */
 static void
 reg_journal_judge(reg_journal_t *j, int rc, const reg_error_t *err)
 {
-    bool  full = rc == -1 && err->code == REG_INSUFFICIENT_STORAGE;
+    bool  later = rc == -1 && (err->code == REG_INSUFFICIENT_STORAGE
+                               || err->code == REG_UNAVAILABLE);
 
-    if (rc == -1 && !full) {
+    if (rc == -1 && !later) {
         reg_journal_give_up(j, err->sys != 0 ? err->sys : EIO);
     }
 
     (void) pthread_mutex_lock(&j->lock);
-    j->full = full ? err->sys : 0;
+    j->later = later ? err->sys : 0;
     (void) pthread_mutex_unlock(&j->lock);
 }
 

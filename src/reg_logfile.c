@@ -154,7 +154,9 @@ reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
         || !reg_logfile_is_named(f, "state", f->state))
     {
         errno = ESTALE;
-        return reg_logfile_failed(f, "find what was removed of", err);
+        (void) reg_logfile_failed(f, "find what was removed of", err);
+        err->code = REG_UNAVAILABLE;
+        return -1;
     }
 
     if (n != sizeof(*state) || state->end < REG_LOGFILE_START

@@ -252,12 +252,18 @@ reg_repo_read(reg_repo_walk_t *w, reg_str_t prefix, reg_names_t *names)
 
     if (reg_names_read(names, dir.text, REG_NAMES_PARTS, REG_NAME_UNKNOWN,
                        &quiet) == 0
-        || quiet.code == REG_NAME_UNKNOWN)
+        || (quiet.code == REG_NAME_UNKNOWN && prefix.len > 0))
     {
         return 0;
     }
 
-    *w->err = quiet;
+    if (quiet.code != REG_NAME_UNKNOWN) {
+        *w->err = quiet;
+
+    } else if (reg_store_require(w->store, w->err) == 0) {
+        return 0;                                /* nothing was pushed yet */
+    }
+
     w->done = true;
 
     return -1;

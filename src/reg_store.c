@@ -127,7 +127,8 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
     }
 
     reg_layout_repositories(&dir, &store->v2);
-    if (reg_durable_mkdir(store, &dir, err) == -1
+    if (reg_durable_begin(store, err) == -1
+        || reg_durable_mkdir(store, &dir, err) == -1
         || reg_store_sync_way(store, &dir, err) == -1)
     {
         return -1;
@@ -162,6 +163,17 @@ reg_store_close(reg_store_t *store)
 
 
 int
+reg_store_require(const reg_store_t *store, reg_error_t *err)
+{
+    struct stat  st;
+
+    return stat(store->v2.text, &st) == 0
+           ? 0 : reg_error_sys(err, errno, REG_UNAVAILABLE, "stat",
+                               store->v2.text);
+}
+
+
+int
 reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err)
 {
     struct statvfs  vfs;
@@ -172,7 +184,7 @@ reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err)
     }
 
     if (statvfs(store->v2.text, &vfs) == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "statvfs",
+        return reg_error_sys(err, errno, REG_UNAVAILABLE, "statvfs",
                              store->v2.text);
     }
 

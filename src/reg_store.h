@@ -89,6 +89,10 @@ int reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err);
 /* -1 for a tree whose truth is in GitLab's database; part of open. */
 int reg_store_refuse_database(const reg_store_t *store, reg_error_t *err);
 
+/* -1 with UNAVAILABLE if the tree is not there any more, such as a disk that is
+ * not mounted: then nothing that is missing is known to be so. */
+int reg_store_require(const reg_store_t *store, reg_error_t *err);
+
 /* -1 with INSUFFICIENT_STORAGE if bytes more would leave less than min_free. */
 int reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err);
 

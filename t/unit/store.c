@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "reg_durable.h"
 #include "tree.h"
 
 
@@ -44,6 +45,34 @@ what_is_missing_of_the_tree_is_made(void **state)
     reg_layout_tmp(&path, &tree_store.v2);
     assert_true(tree_has(path.text));
     assert_int_equal(open_root(root), 0);
+}
+
+
+/* A disk that is not mounted any more must not be written beside. */
+static void
+what_is_gone_later_is_not_made_again(void **state)
+{
+    reg_path_t  path;
+    char        away[300];
+
+    (void) state;
+
+    assert_int_equal(open_root(tree_root), 0);
+    assert_int_equal(reg_store_require(&tree_store, &err), 0);
+    (void) snprintf(away, sizeof(away), "%s/away", tree_root);
+    path = tree_store.v2;
+    reg_path_parent(&path);
+    reg_path_parent(&path);
+    assert_int_equal(rename(path.text, away), 0);
+
+    assert_int_equal(reg_store_require(&tree_store, &err), -1);
+    assert_int_equal(err.code, REG_UNAVAILABLE);
+    reg_layout_tmp(&path, &tree_store.v2);
+    err = (reg_error_t) REG_ERROR_INIT;
+    assert_int_equal(reg_durable_mkdir(&tree_store, &path, &err), -1);
+    assert_int_equal(err.code, REG_UNAVAILABLE);
+    assert_int_equal(tree_count(tree_root), 0);
+    assert_false(tree_has(tree_store.v2.text));
 }
 
 
@@ -178,6 +207,7 @@ main(void)
         TEST(slashes_at_the_end_do_not_matter),
         TEST(init_touches_no_disk),
         TEST(a_root_that_is_not_absolute_or_too_long_is_refused),
+        TEST(what_is_gone_later_is_not_made_again),
         TEST(a_root_below_a_file_is_refused),
         TEST(a_tree_of_gitlab_s_database_is_refused),
         TEST(gitlab_s_other_lock_is_no_reason_to_refuse),
