@@ -36,7 +36,8 @@ static int
 fcgi_worker_open(const reg_config_t *config, reg_store_t *store,
     char real[PATH_MAX], reg_error_t *err)
 {
-    if (reg_store_open(store, reg_str_from(config->root), err) == -1) {
+    /* the master has made it; what is gone since must not be made again */
+    if (reg_store_join(store, reg_str_from(config->root), err) == -1) {
         return -1;
     }
 

@@ -115,20 +115,14 @@ reg_store_sync_way(const reg_store_t *store, const reg_path_t *dir,
 }
 
 
-int
-reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
+/* Makes what is missing in the tree. */
+static int
+reg_store_furnish(reg_store_t *store, reg_error_t *err)
 {
     reg_path_t  dir;
 
-    if (reg_store_init(store, root, err) == -1
-        || reg_store_refuse_database(store, err) == -1)
-    {
-        return -1;
-    }
-
     reg_layout_repositories(&dir, &store->v2);
-    if (reg_durable_begin(store, err) == -1
-        || reg_durable_mkdir(store, &dir, err) == -1
+    if (reg_durable_mkdir(store, &dir, err) == -1
         || reg_store_sync_way(store, &dir, err) == -1)
     {
         return -1;
@@ -149,6 +143,26 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
     }
 
     return 0;
+}
+
+
+int
+reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
+{
+    return reg_store_init(store, root, err) == -1
+           || reg_store_refuse_database(store, err) == -1
+           || reg_durable_begin(store, err) == -1
+           ? -1 : reg_store_furnish(store, err);
+}
+
+
+int
+reg_store_join(reg_store_t *store, reg_str_t root, reg_error_t *err)
+{
+    return reg_store_init(store, root, err) == -1
+           || reg_store_refuse_database(store, err) == -1
+           || reg_store_require(store, err) == -1
+           ? -1 : reg_store_furnish(store, err);
 }
 
 

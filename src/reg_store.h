@@ -82,6 +82,9 @@ typedef struct {
  * and its _tmp. */
 int reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err);
 
+/* The same for a tree that must be there: -1 with UNAVAILABLE if it is not. */
+int reg_store_join(reg_store_t *store, reg_str_t root, reg_error_t *err);
+
 /* The same without touching the disk: for nginx, which configures as root and
  * works as somebody else, and for tests. */
 int reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err);

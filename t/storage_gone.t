@@ -5,7 +5,7 @@
 use Test::Registry;
 
 my $r = Test::Registry->new(workers => 2, worker => { processes => 2 });
-$r->expect_log(qr/No such file or directory|Stale file handle/);
+$r->expect_log(qr/No such file or directory|Stale file handle|was ended by/);
 
 my $image = $r->push_image('team/app', 'v1', layers => [bytes('l', 100_000)]);
 my ($tree, $away) = ("$r->{root}/docker", "$r->{dir}/away");
@@ -61,6 +61,13 @@ ok(!-e $tree, 'nothing was written where it was');
 ok(wait_until(20, sub { put('while')->{status} >= 500 && ++$n > 40 }),
     'it stays so');
 ok(!-e $tree, 'and nothing is written');
+
+# Nor does a worker that takes another one's place.
+$r->kill_process(($r->worker_pids)[0]);
+ok(wait_until(20, sub {
+    $r->log_of_worker =~ /worker \d+ ended with status 1/ }),
+    'a new worker does not start');
+ok(!-e $tree, 'and makes no tree');
 
 rename $away, $tree or die "$away: $!\n";
 ok(wait_until(20, sub { $r->request('GET', $blob)->{status} == 200 }),
