@@ -47,14 +47,18 @@ export function isLoggedIn() {
 
 /* The browser must not ask for a password itself: hence no credentials of its
  * own. */
-function send(url, accept, authorization) {
+async function send(url, accept, authorization) {
     const headers = { Accept: accept };
 
     if (authorization) {
         headers.Authorization = authorization;
     }
 
-    return fetch(url, { headers, credentials: 'omit' });
+    try {
+        return await fetch(url, { headers, credentials: 'omit' });
+    } catch {
+        throw new Refusal(0, 'the registry does not answer');
+    }
 }
 
 async function refusal(reply) {

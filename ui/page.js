@@ -117,8 +117,12 @@ function when(text) {
               date.toISOString().slice(0, 16).replace('T', ' '));
 }
 
+function cut(digest) {
+    return digest.replace(/^(\w+:.{12}).*/, '$1');
+}
+
 function short(digest) {
-    return el('code', { title: digest }, digest.replace(/^(\w+:.{12}).*/, '$1'));
+    return el('code', { title: digest }, cut(digest));
 }
 
 function counted(n, what) {
@@ -144,13 +148,34 @@ async function manifest(name, reference) {
     return api.get(`/v2/${name}/manifests/${reference}`, api.MANIFESTS);
 }
 
-/* {} for an artifact, whose config is no image's. */
-async function config(name, body) {
+/* What docker can run; else it is an artifact: a chart, a signature, files. */
+function isRunnable(body) {
+    return body.manifests
+        ? body.manifests.some(isImage)
+        : /container\.image|oci\.image\.config/.test(body.config?.mediaType)
+            && (body.layers ?? []).every(
+                l => /image\.(layer|rootfs)/.test(l.mediaType));
+}
+
+/* Of an attestation that pretends to be an image, what its first layer is. */
+function kind(body) {
     const type = body.config?.mediaType ?? '';
 
-    return /container\.image|oci\.image\.config/.test(type)
-        ? (await api.get(`/v2/${name}/blobs/${body.config.digest}`, type)).body
+    return body.artifactType ?? (/image\.config/.test(type)
+                                 ? body.layers?.[0]?.mediaType : type) ?? '';
+}
+
+/* {} for an artifact, whose config is no image's. */
+async function config(name, body) {
+    return body.config && isRunnable(body)
+        ? (await api.get(`/v2/${name}/blobs/${body.config.digest}`,
+                         body.config.mediaType)).body
         : {};
+}
+
+function created(body, about) {
+    return when(about.created ?? body.annotations?.[
+        'org.opencontainers.image.created']);
 }
 
 /* One line about a tag: of an index, what its image for this or the first
@@ -173,11 +198,9 @@ async function summary(name, tag) {
         digest: top.digest,
         platforms: images.length > 0
             ? images.map(m => platform(m.platform)).join(', ')
-            : platform(about) || body.artifactType || body.config?.mediaType
-                || '',
+            : platform(about) || (isRunnable(body) ? '' : kind(body)),
         size: layersSize(body),
-        created: about.created ?? body.annotations?.[
-            'org.opencontainers.image.created'],
+        created: created(body, about),
     };
 }
 
@@ -187,7 +210,9 @@ async function summary(name, tag) {
 /* Shows a list a page at a time; row makes an element of an item, and may be
  * given a while to fill it. */
 async function list(mine, pages, where, row, what) {
-    const count = el('p', { className: 'count' });
+    const counts = el('span');
+    const count = el('p', { className: 'count' },
+                     el('span', { id: 'left' }), counts);
     const more = el('button', { type: 'button' }, 'More');
     const all = [];
 
@@ -207,7 +232,7 @@ async function list(mine, pages, where, row, what) {
         }
 
         more.hidden = done || !value.more;
-        count.textContent = counted(all.length, what)
+        counts.textContent = counted(all.length, what)
             + (more.hidden ? '' : ' so far');
         filter();
 
@@ -217,8 +242,9 @@ async function list(mine, pages, where, row, what) {
     more.addEventListener('click', () => guarded(next));
     more.hidden = true;
 
-    if (await next()) {
+    if (await next() && (all.length > 0 || !more.hidden)) {
         main.append(count, more);
+        filter();
     }
 
     return all;
@@ -226,10 +252,16 @@ async function list(mine, pages, where, row, what) {
 
 function filter() {
     const words = find.value.toLowerCase().split(/\s+/);
+    const all = main.querySelectorAll('[data-name]');
+    let left = 0;
 
-    for (const e of main.querySelectorAll('[data-name]')) {
+    for (const e of all) {
         e.hidden = !words.every(w => e.dataset.name.toLowerCase().includes(w));
+        left += !e.hidden;
     }
+
+    main.querySelector('#left')?.replaceChildren(
+        left === all.length ? '' : `${left || 'None'} of `);
 }
 
 async function showRepositories(mine) {
@@ -243,6 +275,7 @@ async function showRepositories(mine) {
 
     if (mine === turn && all.length === 0) {
         where.replaceWith(el('p', {}, 'There is no image yet. The first one:'),
+            command('docker pull alpine'),
             command(`docker tag alpine ${location.host}/hello`),
             command(`docker push ${location.host}/hello`));
     }
@@ -274,7 +307,7 @@ async function showTags(mine, name) {
             cells[0].append(s.platforms);
             cells[1].append(size(s.size));
             cells[1].dataset.value = s.size;
-            cells[2].append(when(s.created) ?? '');
+            cells[2].append(s.created ?? '');
             cells[3].append(short(s.digest));
 
         } catch (error) {
@@ -301,21 +334,25 @@ async function showTags(mine, name) {
 }
 
 function showLayers(body, about) {
-    const { body: rows, whole } = table(['Layer', 'Size', 'Made by'], 'layers');
+    const runnable = isRunnable(body);
+    const what = runnable ? 'layer' : 'file';
+    const { body: rows, whole } = table(
+        ['Digest', 'Size', runnable ? 'Made by' : 'What it is'], 'layers');
     const history = (about.history ?? []).filter(h => !h.empty_layer);
 
     (body.layers ?? []).forEach((layer, i) => {
-        const by = (history[i]?.created_by ?? layer.annotations?.[
-            'org.opencontainers.image.title'] ?? layer.mediaType)
-            .replace(/^\/bin\/sh -c (#\(nop\) *)?/, '');
+        const title = layer.annotations?.['org.opencontainers.image.title'];
+        const by = history[i]?.created_by ?? [title, layer.mediaType].filter(
+            Boolean).join(', ');
 
         rows.append(el('tr', {}, el('td', {}, short(layer.digest)),
                        el('td', {}, size(layer.size)),
-                       el('td', {}, el('code', {}, by))));
+                       el('td', {}, el('code', {}, by.replace(
+                           /^\/bin\/sh -c (#\(nop\) *)?/, '')))));
     });
 
     return rows.children.length > 0
-        ? [el('h2', {}, counted(rows.children.length, 'layer')), whole] : [];
+        ? [el('h2', {}, counted(rows.children.length, what)), whole] : [];
 }
 
 function showParts(name, body) {
@@ -323,8 +360,11 @@ function showParts(name, body) {
                                         'parts');
 
     for (const m of body.manifests) {
-        const kind = m.annotations?.['vnd.docker.reference.type']
-            ?? m.artifactType ?? (isImage(m) ? 'image' : m.mediaType);
+        const of = body.manifests.find(other => other.digest
+            === m.annotations?.['vnd.docker.reference.digest']);
+        const kind = (m.annotations?.['vnd.docker.reference.type']
+                ?? m.artifactType ?? (isImage(m) ? 'image' : m.mediaType))
+            + (of ? ` for ${platform(of.platform)}` : '');
 
         rows.append(el('tr', {},
             el('th', { scope: 'row' },
@@ -354,24 +394,40 @@ async function showReferrers(name, digest) {
         ? [el('h2', {}, 'Attached to it'), whole] : [];
 }
 
+function lines(pairs) {
+    const all = Object.entries(pairs ?? {}).map(([k, v]) => `${k}=${v}`);
+
+    return all.length > 0 ? el('pre', {}, all.join('\n')) : null;
+}
+
 function showConfig(about) {
     const c = about.config ?? {};
     const words = list => list?.map(w => /^[\w@%+=:,.\/-]+$/.test(w)
                                     ? w : JSON.stringify(w)).join(' ');
-    const lines = list => list?.length > 0
-        ? el('pre', {}, list.join('\n')) : null;
-
-    return facts([
+    const list = facts([
         ['Entrypoint', words(c.Entrypoint)],
         ['Command', words(c.Cmd)],
         ['User', c.User],
         ['Directory', c.WorkingDir],
         ['Ports', Object.keys(c.ExposedPorts ?? {}).join(', ')],
         ['Volumes', Object.keys(c.Volumes ?? {}).join(', ')],
-        ['Environment', lines(c.Env)],
-        ['Labels', lines(Object.entries(c.Labels ?? {})
-                         .map(([k, v]) => `${k}=${v}`))],
+        ['Environment', c.Env?.length > 0
+            ? el('pre', {}, c.Env.join('\n')) : null],
+        ['Labels', lines(c.Labels)],
     ]);
+
+    return list.children.length > 0
+        ? [el('h2', {}, 'Configuration'), list] : [];
+}
+
+/* What gets it: helm writes the + of a version as _ in the tag. */
+function pull(name, separator, reference, body) {
+    const at = `${location.host}/${name}`;
+
+    return isRunnable(body) ? `docker pull ${at}${separator}${reference}`
+        : /cncf\.helm/.test(body.config?.mediaType) && separator === ':'
+            ? `helm pull oci://${at} --version ${reference.replace('_', '+')}`
+            : `oras pull ${at}${separator}${reference}`;
 }
 
 async function showImage(mine, name, separator, reference) {
@@ -385,21 +441,24 @@ async function showImage(mine, name, separator, reference) {
     }
 
     main.replaceChildren(
-        el('h1', {}, link(name, name), el('span', {}, separator + reference)),
-        command(`docker pull ${location.host}/${name}${separator}${reference}`),
+        el('h1', {}, link(name, name),
+           el('span', {}, separator + cut(reference))),
+        command(pull(name, separator, reference, body)),
         facts([
             ['Digest', el('code', {}, top.digest)],
             ['Type', top.type],
+            ['Kind', body.manifests || isRunnable(body) ? null : kind(body)],
             ['Platform', platform(about)],
-            ['Created, UTC', when(about.created)],
+            ['Created, UTC', created(body, about)],
             ['Size', body.layers ? size(layersSize(body)) : null],
             ['Belongs to', body.subject
                 && link(`${name}@${body.subject.digest}`,
                         body.subject.digest)],
+            ['Annotations', lines(body.annotations)],
         ]),
         ...(body.manifests ? showParts(name, body) : []),
         ...referrers,
-        showConfig(about),
+        ...showConfig(about),
         ...showLayers(body, about));
 }
 
@@ -434,17 +493,17 @@ document.getElementById('login').addEventListener('click', () => {
 
 function complain(error) {
     main.querySelector('table:has(tbody:empty)')?.remove();
-    const login = error.status === 401 && !api.isLoggedIn();
 
-    main.append(login ? el('p', {}, 'Log in to see what is here.')
-                : el('p', { className: 'wrong', role: 'alert' },
-                     error.message));
-
-    if (error.status === 401) {
-        document.getElementById('login').hidden = false;
-        askLogin(login ? '' : error.message);
-        api.logout();
+    if (error.status !== 401) {
+        main.append(el('p', { className: 'wrong', role: 'alert' },
+                       error.message));
+        return;
     }
+
+    main.append(el('p', {}, 'Log in to see what is here.'));
+    document.getElementById('login').hidden = false;
+    askLogin(api.isLoggedIn() ? error.message : '');
+    api.logout();
 }
 
 async function guarded(work) {

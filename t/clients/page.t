@@ -68,6 +68,7 @@ $browser->shows('(e => { e.value = "eb"; e.dispatchEvent(new Event("input")) })'
     . '(document.querySelector("#find input"))');
 is($browser->shows('[...document.querySelectorAll("#main li:not([hidden])")]'
     . '.map(a => a.textContent).join()'), 'web', 'a filter');
+like($browser->shows($text), qr/^1 of 2 repositories$/m, 'and how many it left');
 
 $browser->shows('location.hash = "team/app", 1');
 ok($browser->comes("$text.includes('50 tags so far')"), 'a page of tags')
@@ -102,12 +103,49 @@ $browser->shows('document.querySelector("tbody a").click(), 1');
 ok($browser->comes("$text.includes('1 layer')"), 'leads to its image')
     or diag($browser->shows($text));
 
+# ---- what docker does not run
+
+sub artifact {
+    my ($name, $tag, $type, $file, %more) = @_;
+
+    $r->push_blob($name, $_) for '{}', 'bytes';
+    $r->push_manifest($name, $tag, json(image_manifest(more => {
+        config => { %{ descriptor($type, '{}') } },
+        layers => [{ %{ descriptor("application/$file", 'bytes') },
+            annotations => { 'org.opencontainers.image.title' => $file } }],
+        %more })));
+}
+
+my $host = $r->url =~ s{^http://}{}r;
+my $chart = 'application/vnd.cncf.helm.config.v1+json';
+artifact('charts/web', '1.2.0_3', $chart, 'web.tgz', annotations =>
+    { 'org.opencontainers.image.description' => 'a chart' });
+artifact('docs', 'v1', 'application/vnd.oci.empty.v1+json', 'a.pdf',
+    artifactType => 'application/vnd.example.manual');
+
+for (['charts/web:1.2.0_3', $chart,
+        "helm pull oci://$host/charts/web --version 1.2.0+3", 'a chart'],
+    ['docs:v1', 'application/vnd.example.manual', "oras pull $host/docs:v1",
+        'a.pdf, application/a.pdf'])
+{
+    my ($at, @says) = @$_;
+    $browser->shows("location.hash = '$at', 1");
+    ok($browser->comes("$text.includes('1 file')"), $at)
+        or diag($browser->shows($text));
+    my $said = $browser->shows($text);
+    like($said, qr/\Q$_\E/, "its $_") for @says;
+    unlike($said, qr/docker pull/, 'and nothing for docker');
+}
+
+
+# ---- what is no better than it should be
+
 $browser->shows('location.hash = "web", 1');
 ok($browser->comes("$text.includes('onerror')"), 'what a stranger pushed');
 is($browser->shows('document.images.length'), 0, 'stays text');
 
 $browser->shows('location.hash = "nobody", 1');
-ok($browser->comes("$text.includes('repository name not known')"),
+ok($browser->comes("/^Repository name not known/m.test($text)"),
     "a refusal is the registry's sentence") or diag($browser->shows($text));
 is($browser->shows('document.querySelectorAll("table").length'), 0,
     'below no empty table');
@@ -115,6 +153,11 @@ is($browser->shows('document.querySelectorAll("table").length'), 0,
 # its own requests, such as the one that was refused just now, are logged
 is_deeply([grep { !/status of 404/ } $browser->complaints], [],
     'the page breaks nothing');
+
+$r->stop_nginx;
+$browser->shows('location.hash = "web", 1');
+ok($browser->comes("/^The registry does not answer/m.test($text)"),
+    'a registry that is gone') or diag($browser->shows($text));
 $browser->stop;
 
 
