@@ -182,7 +182,7 @@ unlike($a->{head}, qr/registry-(?:user|decision|until)/i,
 my $log;
 wait_until(10, sub {
     $log = read_file($r->dir . '/registry.log');
-    return $log =~ m{/tags/list };
+    return $log =~ m{/tags/list user=alice};
 });
 like($log, qr{GET $blob user=alice repo=team/app act=pull digest=$digest cache=HIT},
     'the log says who had what, and from memory');

@@ -131,7 +131,7 @@ for my $tag (@tags) {
     my ($disk) = Test::Registry::Tree->content(
         $r->path("repositories/h/_manifests/tags/$tag/current/link")) // 404;
     my %seen;
-    ok(wait_until(2, sub {
+    ok(wait_until(20, sub {
         %seen = map { value_of($_, $tag) => 1 } (@registries) x 4;
         return keys %seen == 1 && $seen{$disk};
     }), "$tag is everywhere what it is on disk") or diag(explain(\%seen));

@@ -121,7 +121,7 @@ for my $case (
         }
         # The lease is there before the link is opened, and the link was read
         # before the manifest's is opened.
-        $lease = wait_until(5, sub { value($tag) =~ /^\?/ });
+        $lease = wait_until(20, sub { value($tag) =~ /^\?/ });
         sleep 0.6;
         $change->($tag);
         waitpid $reader, 0;

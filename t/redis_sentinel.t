@@ -14,7 +14,7 @@ my @sentinels = map { Test::Registry::Redis->new(
 
 my $config = "redis:\n  sentinel:\n    mastername: registry\n    addrs: ["
     . join(', ', '127.0.0.1:1', map { $_->address } @sentinels) . "]\n";
-my %worker = (tags => '{ask: always, ttl: 1h, timeout: 50ms,'
+my %worker = (tags => '{ask: always, ttl: 1h, timeout: 500ms,'
     . ' breaker: {retry: 50ms}}');
 my $r = Test::Registry->new(config => $config, worker => { %worker });
 my $other = Test::Registry->new(root => $r->root, config => $config,

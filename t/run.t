@@ -60,7 +60,7 @@ sub stop {
     ok(wait_until(20, sub { waitpid($pid, WNOHANG) == $pid }),
         'SIGTERM ends it');
     is($? >> 8, 0, 'with status 0');
-    ok(wait_until(5, sub { !grep { kill 0, $_ } @all }),
+    ok(wait_until(20, sub { !grep { kill 0, $_ } @all }),
         'and all that it started');
 }
 

@@ -216,7 +216,7 @@ is((stat $state)[2] & 0777, 0700, 'which is in a directory of our own');
 my ($status, $out) = $r->run($ENV{REGISTRY_CTL} // 'build/registryctl',
     'keys', 'rotate', '--config', $r->config_file);
 is($status, 0, 'registryctl keys rotate') or diag($out);
-ok(wait_until(5, sub { keys_of() == 2 }), 'there are two then');
+ok(wait_until(20, sub { keys_of() == 2 }), 'there are two then');
 is(ask('GET', '/v2/', @token)->{status}, 200, 'tokens of the old one are good');
 my $new = get_token('scope=repository:team/app:pull', @alice)->{token};
 is(ask('GET', '/v2/', bearer($new))->{status}, 200, 'so are those of the new');
@@ -224,10 +224,10 @@ is(ask('GET', '/v2/', bearer($new))->{status}, 200, 'so are those of the new');
 ($status, $out) = $r->run($ENV{REGISTRY_CTL} // 'build/registryctl', 'keys',
     'remove', '--config', $r->config_file, $keys[0]{kid});
 is($status, 0, 'registryctl keys remove') or diag($out);
-ok(wait_until(5, sub { ask('GET', '/v2/', @token)->{status} == 401 }),
+ok(wait_until(20, sub { ask('GET', '/v2/', @token)->{status} == 401 }),
     'then the old one\'s are not');
 is(ask('GET', '/v2/', bearer($new))->{status}, 200, 'the new one\'s are');
-ok(wait_until(5, sub { ask('GET', "/v2/team/app/blobs/$digest", @token)
+ok(wait_until(20, sub { ask('GET', "/v2/team/app/blobs/$digest", @token)
     ->{status} == 401 }), 'nor for what nginx had decided');
 error_is(form(%again, refresh_token => $refresh), 401, 'UNAUTHORIZED',
     'the refresh token of that key is gone with it');
@@ -242,7 +242,7 @@ ok(wait_until(10, sub { ask('GET', '/v2/', bearer($new))->{status} == 200 }),
 $refresh = form(%login, access_type => 'offline')->json->{refresh_token};
 is(form(%again, refresh_token => $refresh)->{status}, 200, 'a login, offline');
 accounts($users, alice => 'another', bob => 'b');
-ok(wait_until(5, sub { ask('GET', '/v2/', bearer($new))->{status} == 401 }),
+ok(wait_until(20, sub { ask('GET', '/v2/', bearer($new))->{status} == 401 }),
     'tokens die with the password');
 error_is(form(%again, refresh_token => $refresh), 401, 'UNAUTHORIZED',
     'so do refresh tokens');
@@ -250,7 +250,7 @@ my $bob = get_token('scope=repository:team/app:pull', basic('bob', 'b'));
 is(ask('GET', '/v2/team/app/tags/list', bearer($bob->{token}))->{status}, 200,
     'bob\'s is another\'s');
 accounts($users, alice => 'another');
-ok(wait_until(5, sub { ask('GET', '/v2/', bearer($bob->{token}))->{status}
+ok(wait_until(20, sub { ask('GET', '/v2/', bearer($bob->{token}))->{status}
     == 401 }), 'and dies with the account');
 
 

@@ -248,7 +248,7 @@ for my $round (1 .. 3) {
     $c->send_request('PATCH', $location, length => 2_000_000,
         body => substr($bytes, 1_000_000, 1_000_000));
     my $data = $r->tree->upload('a/killed', uuid_of($location)) . '/data';
-    wait_until(5, sub { (-s $data // 0) > 1_000_000 });
+    wait_until(20, sub { (-s $data // 0) > 1_000_000 });
     # Whichever has it: both die.
     $r->crash_nginx_worker for 1 .. 2;
     $c->close;
