@@ -30,6 +30,26 @@ error_is($r->request('PUT', '/v2/good/manifests/x', body => $large,
     headers => ['Content-Type' => 'application/json']),
     413, 'SIZE_INVALID', 'a manifest of 6 MiB');
 
+# Refused before it comes, or, where nobody told how long it is, with the byte
+# that is too much.
+for my $case (['PUT', '/v2/good/manifests/x', 4 << 20],
+    ['POST', '/v2/_token', 64 << 10])
+{
+    my ($method, $path, $max) = @$case;
+    for my $how ([length => $max + 1, body => ''],
+        [chunked => 16_384, unfinished => 1,
+            body => substr($large, 0, $max + 1)])
+    {
+        my $c = $r->connect(timeout => 20);
+        $c->send_request($method, $path, @$how, headers => ['Content-Type'
+            => 'application/x-www-form-urlencoded']);
+        my $answer = eval { $c->response($method) };
+        is($answer && $answer->{status}, 413, "$method $path, $how->[0]")
+            or diag($@ // $answer);
+        $c->close;
+    }
+}
+
 is($r->request('POST', '/v2/good/blobs/uploads/?mount=' . sha256('x')
     . '&from=other', body => $large)->{status}, 202,
     'a mount that brings a body starts a session all the same');

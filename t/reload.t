@@ -72,4 +72,28 @@ cmp_ok($pushes, '>', 10, "$pushes pushes went on meanwhile");
 
 fsck_ok($r, 'the tree is sound');
 
+
+# A worker of nginx's that may not wait any longer keeps what has come.
+
+{
+    my $hurry = Test::Registry->new(main => 'worker_shutdown_timeout 1s;');
+    my $location = $hurry->start_upload('cut');
+    my $data = $hurry->tree->upload('cut', uuid_of($location)) . '/data';
+    my $c = $hurry->connect;
+    $c->send_request('PATCH', $location, length => 1_000_000,
+        headers => ['Content-Range' => '0-999999'], body => bytes('cut', 1 << 19));
+    ok(wait_until(20, sub { -s $data == 1 << 19 }), 'half of it is written');
+    my ($old) = $hurry->nginx_workers;
+    kill 'HUP', $hurry->nginx_pid;
+    ok(wait_until(20, sub { !grep { $_ == $old } $hurry->nginx_workers }),
+        'the old worker goes');
+    my $answer;
+    ok(wait_until(20, sub {
+        $answer = $hurry->request('PATCH', $location, body => '');
+        return $answer->{status} == 202;
+    }), 'the session is free') or diag($answer);
+    is($answer->header('range'), '0-524287', 'and has what had come');
+    $c->close;
+}
+
 done_testing;
