@@ -232,8 +232,10 @@ is(curl('/v2/team/app/manifests/v1', '-u', 'alice:s3cret'), 200, 'but alice');
 
 # ---- after a kill, and another socket for what is told
 
+# systemd waits for all of a service, and so does its first process here
+my @all = ($pid, children($pid));
 kill 'KILL', $pid;
-waitpid $pid, 0;
+waitpid $_, 0 for @all;
 $notify = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "\0registry-$$")
     or die "notify: $!\n";
 start(NOTIFY_SOCKET => "\@registry-$$");
