@@ -50,15 +50,17 @@ reg_uuid_valid(reg_str_t s)
 static reg_str_t
 reg_target_pop(reg_str_t *s)
 {
-    size_t     i = s->len;
-    reg_str_t  part;
+    const char  *slash = s->len == 0 ? NULL : memrchr(s->data, '/', s->len);
+    reg_str_t    part = *s;
 
-    while (i > 0 && s->data[i - 1] != '/') {
-        i--;
+    if (slash == NULL) {
+        s->len = 0;
+        return part;
     }
 
-    part = (reg_str_t) { s->len - i, s->data + i };
-    s->len = i > 0 ? i - 1 : 0;
+    s->len = (size_t) (slash - s->data);
+    part.data = slash + 1;
+    part.len -= s->len + 1;
 
     return part;
 }
@@ -87,23 +89,25 @@ reg_target_hides(const char *two)
 static bool
 reg_target_raw_odd(reg_str_t raw)
 {
-    reg_str_t  query = raw;
-    reg_str_t  path = reg_str_cut(&query, '?');
+    reg_str_t  path = reg_str_cut(&raw, '?'), rest = path, part;
 
-    for (size_t i = 0; i + 1 < path.len; i++) {
-        const char  *p = path.data + i;
-        size_t       left = path.len - i;
+    (void) reg_str_cut(&rest, '%');              /* what is before it */
 
-        if (*p == '%' && left > 2 && reg_target_hides(p + 1)) {
+    while (rest.len >= 2) {
+        if (reg_target_hides(rest.data)) {
             return true;
         }
 
-        /* "//", and the parts "." and ".." */
-        if (*p == '/'
-            && (p[1] == '/'
-                || (p[1] == '.' && (left == 2 || p[2] == '/'))
-                || (p[1] == '.' && left > 2 && p[2] == '.'
-                    && (left == 3 || p[3] == '/'))))
+        (void) reg_str_cut(&rest, '%');
+    }
+
+    (void) reg_str_cut(&path, '/');
+
+    while (path.len > 0) {
+        part = reg_str_cut(&path, '/');
+
+        if (part.len == 0 || reg_str_eq(part, REG_STR("."))
+            || reg_str_eq(part, REG_STR("..")))
         {
             return true;
         }
