@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <linux/magic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -16,9 +16,8 @@
 #define XFS_SUPER_MAGIC  0x58465342
 #endif
 
-/* one that is watched already is not to be watched for two */
 #define REG_WATCH_MASK  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO  \
-                         | IN_ONLYDIR | IN_MASK_CREATE)
+                         | IN_ONLYDIR)
 
 #define REG_WATCH_BUFFER  16384
 
@@ -35,25 +34,55 @@ reg_watch_hears_all(int fd)
 }
 
 
-int
-reg_watch_add(reg_watch_t *watch, int fd)
+static int
+reg_watch_open(reg_watch_t *watch)
+{
+    struct epoll_event  event = { .events = EPOLLIN };
+
+    watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch->poll = epoll_create1(EPOLL_CLOEXEC);
+
+    if (watch->fd == -1 || watch->poll == -1
+        || epoll_ctl(watch->poll, EPOLL_CTL_ADD, watch->fd, &event) == -1)
+    {
+        reg_watch_close(watch);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+reg_watch_begin(reg_watch_t *watch, int fd, uint32_t mask)
 {
     char  path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
-    if (!reg_watch_hears_all(fd)) {
+    if (!reg_watch_hears_all(fd)
+        || (watch->fd == -1 && reg_watch_open(watch) == -1))
+    {
         return REG_WATCH_NONE;
-    }
-
-    if (watch->fd == -1) {
-        watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     }
 
     /* a path could by now be another directory's */
     (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 
-    return watch->fd == -1
-           ? REG_WATCH_NONE : inotify_add_watch(watch->fd, path,
-                                                REG_WATCH_MASK);
+    return inotify_add_watch(watch->fd, path, mask);
+}
+
+
+int
+reg_watch_add(reg_watch_t *watch, int fd)
+{
+    /* one that is watched already is not to be watched for two */
+    return reg_watch_begin(watch, fd, REG_WATCH_MASK | IN_MASK_CREATE);
+}
+
+
+int
+reg_watch_add_files(reg_watch_t *watch, int fd)
+{
+    return reg_watch_begin(watch, fd, REG_WATCH_MASK | IN_MODIFY);
 }
 
 
@@ -78,6 +107,16 @@ reg_watch_tell(const struct inotify_event *event, reg_watch_heard_pt heard,
     } else if (event->len > 0) {
         heard(ctx, event->wd, event->name);
     }
+}
+
+
+bool
+reg_watch_told(const reg_watch_t *watch)
+{
+    struct epoll_event  event;
+
+    /* if the question fails, reading says why */
+    return watch->fd != -1 && epoll_wait(watch->poll, &event, 1, 0) != 0;
 }
 
 
@@ -111,6 +150,11 @@ reg_watch_read(reg_watch_t *watch, reg_watch_heard_pt heard, void *ctx)
 void
 reg_watch_close(reg_watch_t *watch)
 {
+    if (watch->poll != -1) {
+        (void) close(watch->poll);               /* holds nothing */
+        watch->poll = -1;
+    }
+
     if (watch->fd != -1) {
         (void) close(watch->fd);                 /* was only read */
         watch->fd = -1;

@@ -115,6 +115,63 @@ what_is_watched_is_not_watched_twice(void **state)
 
 
 static void
+files_are_watched_for_all_who_want(void **state)
+{
+    int  other = open(dir, O_RDONLY | O_DIRECTORY);
+
+    (void) state;
+
+    assert_int_equal(reg_watch_add_files(&watch, fd), 1);
+    make_at(fd, "a");
+    assert_int_equal(reg_watch_add_files(&watch, other), 1);
+    expect("1 a, ");
+    reg_watch_remove(&watch, 1);
+    make_at(fd, "b");
+    expect("1 -, ");
+    assert_int_equal(reg_watch_add_files(&watch, other), 2);
+
+    assert_int_equal(close(other), 0);
+}
+
+
+static void
+what_is_written_to_files_is_told(void **state)
+{
+    int  file = openat(fd, "a", O_WRONLY | O_CREAT, 0644);
+
+    (void) state;
+
+    assert_int_not_equal(file, -1);
+    assert_int_equal(reg_watch_add_files(&watch, fd), 1);
+    assert_int_equal(write(file, "x", 1), 1);
+    expect("1 a, ");
+    assert_int_equal(ftruncate(file, 0), 0);
+    expect("1 a, ");
+    assert_int_equal(close(file), 0);
+    expect("");
+}
+
+
+static void
+whether_something_was_told_is_known(void **state)
+{
+    (void) state;
+
+    assert_false(reg_watch_told(&watch));
+    assert_int_equal(reg_watch_add(&watch, fd), 1);
+    assert_false(reg_watch_told(&watch));
+    make_at(fd, "a");
+    assert_true(reg_watch_told(&watch));
+    assert_true(reg_watch_told(&watch));
+    expect("1 a, ");
+    assert_false(reg_watch_told(&watch));
+    make_at(fd, "b");
+    assert_true(reg_watch_told(&watch));
+    expect("1 b, ");
+}
+
+
+static void
 what_is_not_watched_any_more_is_told_of_once(void **state)
 {
     (void) state;
@@ -159,6 +216,9 @@ main(void)
     const struct CMUnitTest  tests[] = {
         TEST(what_changes_is_told_once),
         TEST(what_is_watched_is_not_watched_twice),
+        TEST(files_are_watched_for_all_who_want),
+        TEST(what_is_written_to_files_is_told),
+        TEST(whether_something_was_told_is_known),
         TEST(what_is_not_watched_any_more_is_told_of_once),
         TEST(what_cannot_be_heard_of_is_not_watched),
     };
