@@ -1,11 +1,11 @@
 /*
  * GET and HEAD of a blob: one lstat of the repository's link, then a file of
  * nginx's own, through its open file cache, with its ranges and conditions.
+ * A blob that is asked for again and again is known to be there, without the
+ * lstat, and without the file for HEAD: see reg_presence.h.
  */
 
 #include "ngx_http_registry_module.h"
-
-#include "reg_link.h"
 
 
 /* up to this size a copy costs less than a second system call and packet */
@@ -15,11 +15,18 @@
 #define NGX_HTTP_REGISTRY_BLOB_LARGE  (1024 * 1024)
 
 
-static int ngx_http_registry_blob_base(reg_store_t *store);
+static reg_presence_t *ngx_http_registry_blob_presence(
+    ngx_http_registry_loc_conf_t *rlcf);
+static void ngx_http_registry_blob_forget(void *data);
+static ngx_int_t ngx_http_registry_blob_etag(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *digest);
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const reg_path_t *data);
+    ngx_http_registry_ctx_t *ctx, const reg_target_t *target,
+    const reg_presence_blob_t *known);
 static ngx_int_t ngx_http_registry_blob_cached(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
+    ngx_http_registry_ctx_t *ctx, const reg_presence_blob_t *known);
+static ngx_uint_t ngx_http_registry_blob_replaced(
+    const ngx_open_file_info_t *of, const reg_presence_blob_t *known);
 static ngx_int_t ngx_http_registry_blob_file(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_open_file_cache_t *cache);
 static ngx_int_t ngx_http_registry_blob_handler(ngx_http_request_t *r);
@@ -32,80 +39,113 @@ static ngx_int_t ngx_http_registry_blob_output(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_registry_blob_take(ngx_http_request_t *r, const reg_target_t *target)
 {
-    u_char                        *p;
     ngx_int_t                      rc;
-    reg_str_t                      digest;
-    reg_path_t                     path;
+    reg_presence_t                *presence;
     ngx_http_registry_ctx_t       *ctx;
+    const reg_presence_blob_t     *known;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    /* never from a cache: a delete is seen at once by every process */
+    ctx = ngx_http_registry_ctx(r);
+    presence = ngx_http_registry_blob_presence(rlcf);
 
-    reg_layout_layer(&path, &rlcf->store->v2, &target->name, &target->digest);
+    if (ctx == NULL || presence == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (!reg_link_looks_like(ngx_http_registry_blob_base(rlcf->store),
-                             path.text + rlcf->store->v2.len + 1,
-                             &target->digest))
+    /* a delete is seen at once by every process */
+
+    known = reg_presence_find(presence, &target->name, &target->digest,
+                              ngx_time());
+
+    if (known == NULL
+        && !reg_presence_look(presence, &target->name, &target->digest,
+                              ngx_time()))
     {
         return NGX_DECLINED;
     }
 
-    digest = reg_digest_str(&target->digest);
+    if (ngx_http_registry_blob_etag(r, ctx, &target->digest) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    ctx = ngx_http_registry_ctx(r);
-    p = ngx_pnalloc(r->pool, digest.len + 2);
+    if (known != NULL && r->method == NGX_HTTP_HEAD) {
+        ctx->of.fd = NGX_INVALID_FILE;           /* only its size is needed */
+        ctx->of.size = known->size;
+        rc = NGX_OK;
 
-    if (ctx == NULL || p == NULL) {
+    } else {
+        rc = ngx_http_registry_blob_open(r, ctx, target, known);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (known == NULL) {
+        reg_presence_note(presence, &target->name, &target->digest,
+                          ngx_time());
+    }
+
+    r->content_handler = ngx_http_registry_blob_handler;
+
+    return NGX_OK;
+}
+
+
+/* Of this process, made when it is first asked for. */
+
+static reg_presence_t *
+ngx_http_registry_blob_presence(ngx_http_registry_loc_conf_t *rlcf)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (rlcf->presence != NULL) {
+        return rlcf->presence;
+    }
+
+    cln = ngx_pool_cleanup_add(ngx_cycle->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    rlcf->presence = reg_presence_create(&rlcf->store->v2);
+
+    cln->handler = ngx_http_registry_blob_forget;
+    cln->data = rlcf->presence;
+
+    return rlcf->presence;
+}
+
+
+static void
+ngx_http_registry_blob_forget(void *data)
+{
+    reg_presence_free(data);
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_etag(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *digest)
+{
+    u_char     *p;
+    reg_str_t   text = reg_digest_str(digest);
+
+    p = ngx_pnalloc(r->pool, text.len + 2);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
     ctx->etag.data = p;
-    ctx->etag.len = digest.len + 2;
+    ctx->etag.len = text.len + 2;
 
     *p++ = '"';
-    p = ngx_cpymem(p, digest.data, digest.len);
+    p = ngx_cpymem(p, text.data, text.len);
     *p = '"';
 
-    reg_layout_blob(&path, &rlcf->store->v2, &target->digest);
-
-    rc = ngx_http_registry_blob_open(r, ctx, &path);
-
-    if (rc == NGX_OK) {
-        r->content_handler = ngx_http_registry_blob_handler;
-    }
-
-    return rc;
-}
-
-
-/* The directory that links are looked up from: half of their path's parts need
- * not be walked for every request.  It is opened again every second, so that a
- * file system which is mounted over it is seen. */
-
-static int
-ngx_http_registry_blob_base(reg_store_t *store)
-{
-    static struct {
-        reg_store_t  *store;
-        time_t        opened;
-        int           fd;
-    } base = { NULL, 0, -1 };
-
-    if (base.store == store && base.opened == ngx_time()) {
-        return base.fd;
-    }
-
-    if (base.fd != -1) {
-        (void) close(base.fd);                   /* was only looked into */
-    }
-
-    base.fd = open(store->v2.text, O_PATH|O_DIRECTORY|O_CLOEXEC);
-    base.store = store;
-    base.opened = ngx_time();
-
-    return base.fd;
+    return NGX_OK;
 }
 
 
@@ -113,20 +153,27 @@ ngx_http_registry_blob_base(reg_store_t *store)
 
 static ngx_int_t
 ngx_http_registry_blob_open(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const reg_path_t *data)
+    ngx_http_registry_ctx_t *ctx, const reg_target_t *target,
+    const reg_presence_blob_t *known)
 {
-    ngx_open_file_info_t  *of = &ctx->of;
+    reg_path_t                     path;
+    ngx_open_file_info_t          *of = &ctx->of;
+    ngx_http_registry_loc_conf_t  *rlcf;
 
-    ctx->path.len = data->len;
-    ctx->path.data = ngx_pnalloc(r->pool, data->len + 1);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    reg_layout_blob(&path, &rlcf->store->v2, &target->digest);
+
+    ctx->path.len = path.len;
+    ctx->path.data = ngx_pnalloc(r->pool, path.len + 1);
 
     if (ctx->path.data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(ctx->path.data, data->text, data->len + 1);
+    ngx_memcpy(ctx->path.data, path.text, path.len + 1);
 
-    if (ngx_http_registry_blob_cached(r, ctx) != NGX_OK) {
+    if (ngx_http_registry_blob_cached(r, ctx, known) != NGX_OK) {
         if (of->err == 0) {
             return NGX_ERROR;
         }
@@ -149,16 +196,14 @@ ngx_http_registry_blob_open(ngx_http_request_t *r,
 
 /* The cache looks at a file again after open_file_cache_valid only.  A push
  * that heals a damaged blob puts a new file in the place of the one that it
- * holds open, and that one has no name any more: one look at what is open
- * tells.  Then, and where it remembers that there was none, the cache is not
- * asked. */
+ * holds open.  Then, and where it remembers that there was none, the cache is
+ * not asked. */
 
 static ngx_int_t
 ngx_http_registry_blob_cached(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
+    ngx_http_registry_ctx_t *ctx, const reg_presence_blob_t *known)
 {
     ngx_int_t                  rc;
-    ngx_file_info_t            fi;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -167,15 +212,31 @@ ngx_http_registry_blob_cached(ngx_http_request_t *r,
 
     if (clcf->open_file_cache == NULL
         || (rc != NGX_OK && ctx->of.err == 0)
-        || (rc == NGX_OK && (!ctx->of.is_file
-                             || ngx_fd_info(ctx->of.fd, &fi)
-                                == NGX_FILE_ERROR
-                             || fi.st_nlink > 0)))
+        || (rc == NGX_OK
+            && !ngx_http_registry_blob_replaced(&ctx->of, known)))
     {
         return rc;
     }
 
     return ngx_http_registry_blob_file(r, ctx, NULL);
+}
+
+
+/* It is another file than what is known, or has no name any more: one look at
+ * what is open tells. */
+
+static ngx_uint_t
+ngx_http_registry_blob_replaced(const ngx_open_file_info_t *of,
+    const reg_presence_blob_t *known)
+{
+    ngx_file_info_t  fi;
+
+    if (known != NULL) {
+        return of->uniq != known->inode;
+    }
+
+    return of->is_file && ngx_fd_info(of->fd, &fi) != NGX_FILE_ERROR
+           && fi.st_nlink == 0;
 }
 
 
@@ -283,7 +344,9 @@ ngx_http_registry_blob_handler(ngx_http_request_t *r)
 
     rc = ngx_http_send_header(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only
+        || ctx->of.fd == NGX_INVALID_FILE)
+    {
         return rc;
     }
 

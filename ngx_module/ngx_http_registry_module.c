@@ -320,6 +320,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->root = { 0, NULL };
      *     conf->file = { 0, NULL };
+     *     conf->presence = NULL;
      *     conf->looked_at_all = 0;
      *     conf->open = 0;
      */

@@ -32,6 +32,7 @@
 #endif
 
 #include "reg_identity.h"
+#include "reg_presence.h"
 #include "reg_query.h"
 #include "reg_range.h"
 #include "reg_revision.h"
@@ -98,8 +99,9 @@ typedef struct {
     ngx_msec_t                   auth_cache;
     u_char                       place[NGX_HTTP_REGISTRY_KEY_SIZE];
 
-    /* of this process, while it runs: when the epoch was looked at, and
-     * whether everybody may do everything in it */
+    /* of this process, while it runs: which blobs are there, when the epoch
+     * was looked at, and whether everybody may do everything in it */
+    reg_presence_t              *presence;
     uint64_t                     epoch;
     ngx_msec_t                   looked;
     ngx_uint_t                   looked_at_all;

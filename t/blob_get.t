@@ -163,15 +163,53 @@ error_is($r->request('GET', "/v2/a/two/blobs/$digest"), 404, 'BLOB_UNKNOWN',
 # ---- gone at once, whoever of nginx's workers is asked
 
 my @connections = map { $r->connect } 1 .. 8;
-is($_->request('GET', $path)->{status}, 200, 'warm') for @connections;
+
+# Asked so often within a second that each of nginx's workers knows the blob.
+sub warm {
+    my ($what) = @_;
+
+    for my $method ('GET', 'HEAD', 'HEAD') {
+        is($_->request($method, $path)->{status}, 200, "$method, $what")
+            for @connections;
+    }
+}
+
+sub all_gone {
+    my ($what) = @_;
+
+    for my $method ('HEAD', 'GET') {
+        is($_->request($method, $path)->{status}, 404, "$method, $what")
+            for @connections;
+    }
+}
+
+warm('there');
 is($r->request('DELETE', $path)->{status}, 202, 'DELETE');
-is($_->request('GET', $path)->{status}, 404, 'gone') for @connections;
-is($_->request('HEAD', $path)->{status}, 404, 'gone') for @connections;
+all_gone('deleted');
 
 $r->push_blob('a/one', $bytes);
-is($_->request('GET', $path)->{status}, 200, 'back') for @connections;
+warm('back');
+
+# by somebody else
+my $link = $r->tree->layer('a/one', $digest);
+unlink($link) or die "$link: $!";
+all_gone('its link removed');
+$r->push_blob('a/one', $bytes);
+warm('back again');
+
+# and with all that is above it
+my $above = $r->tree->path('repositories/a');
+rename($above, "$above-away") or die "$above: $!";
+ok(wait_until(10, sub { $r->request('HEAD', $path)->{status} == 404 }),
+    'moved away');
+rename("$above-away", $above) or die "$above: $!";
+warm('moved back');
 
 # ---- healed: seen at once, though nginx holds the damaged file open
+
+$bytes  = bytes('fragile', 5000);
+$digest = $r->push_blob('a/one', $bytes);
+$path   = "/v2/a/one/blobs/$digest";
 
 my $data = $r->tree->blob($digest);
 my $damaged = $bytes;
@@ -180,16 +218,34 @@ chmod(0644, $data);
 open(my $file, '+<:raw', $data) or die "$data: $!";
 print $file $damaged;
 close($file) or die "$data: $!";
+warm('damaged');
 is($_->request('GET', $path)->{body}, $damaged, 'a damaged blob')
     for @connections;
 $r->push_blob('a/one', $bytes);
 is($_->request('GET', $path)->{body}, $bytes, 'is healed by a push')
     for @connections;
 
-# and what is gone is not served from there
-unlink($data);
-is($_->request('GET', $path)->{status}, 404, 'a blob whose data is gone')
+# also when it is known again, which is so in the next second
+my $now = time;
+ok(wait_until(5, sub { time > $now }), 'the next second');
+warm('healed');
+is($_->request('GET', $path)->{body}, $bytes, 'and remains so')
     for @connections;
+
+# one that is too short as well
+write_file("$data-short", substr($bytes, 0, 100));
+rename("$data-short", $data) or die "$data: $!";
+warm('too short');
+is($_->request('HEAD', $path)->header('content-length'), 100,
+    'HEAD says so') for @connections;
+$r->push_blob('a/one', $bytes);
+is($_->request('HEAD', $path)->header('content-length'), 5000,
+    'HEAD knows that it is healed') for @connections;
+
+# and what is gone is not served from there
+warm('healed again');
+unlink($data);
+all_gone('its data removed');
 $r->push_blob('a/one', $bytes);
 is($_->request('GET', $path)->{body}, $bytes, 'is back with a push')
     for @connections;
