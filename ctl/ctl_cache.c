@@ -224,6 +224,20 @@ ctl_cache_step(ctl_cache_t *c, uint64_t *cursor, bool verify,
 }
 
 
+/* To be connected takes an answer as well. */
+static void
+ctl_cache_be_patient(reg_config_t *config)
+{
+    int64_t  *ms[] = { &config->redis_dial, &config->redis_read };
+
+    for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
+        if (*ms[i] < CTL_CACHE_MS) {
+            *ms[i] = CTL_CACHE_MS;
+        }
+    }
+}
+
+
 static int
 ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
 {
@@ -233,6 +247,8 @@ ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
         return reg_error_set(err, REG_UNKNOWN, "there is no redis in the"
                              " configuration");
     }
+
+    ctl_cache_be_patient(&c->config);
 
     if (reg_fence_read(c->store, &c->fence, err) == -1
         || reg_redispool_dial(&c->config, &c->link, c->address, err) == -1)

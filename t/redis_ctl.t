@@ -106,6 +106,18 @@ is(cli('GET', 'other'), 1, 'what is not ours stays');
 ($status, $sum) = counts('stats');
 cmp_ok($sum->{void}, '>', 30, 'the rest is void');
 
+# It waits longer than a request, of which none may take more than 10 ms.
+$redis->pause;
+my $resumes = fork() // die "fork: $!";
+if ($resumes == 0) {
+    sleep 1;
+    $redis->resume;
+    POSIX::_exit(0);
+}
+($status, $sum) = counts('stats');
+is($status, 0, 'stats of a Redis that is slow') or diag($sum);
+waitpid $resumes, 0;
+
 # Without Redis.
 $redis->stop;
 ($status, $out) = cache('stats');
