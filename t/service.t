@@ -226,7 +226,8 @@ is($status, 0, 'an account, as the README makes one') or diag($out);
 ($status, $out) = runs('ExecReload');
 is($status, 0, 'and a reload') or diag($out);
 is(told(), 'STATUS=serving /var/lib/registry', 'is told');
-is(curl('/v2/'), 401, 'nobody comes in');
+ok(wait_until(20, sub { curl('/v2/') == 401 }),
+    'nobody comes in, when the processes before it have ended');
 is(curl('/v2/team/app/manifests/v1', '-u', 'alice:s3cret'), 200, 'but alice');
 
 
