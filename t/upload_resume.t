@@ -250,7 +250,7 @@ for my $round (1 .. 3) {
     my $data = $r->tree->upload('a/killed', uuid_of($location)) . '/data';
     wait_until(20, sub { (-s $data // 0) > 1_000_000 });
     # Whichever has it: both die.
-    $r->crash_nginx_worker for 1 .. 2;
+    $r->crash_nginx_worker($_) for $r->nginx_workers;
     $c->close;
 
     $a = $r->request('GET', $location);

@@ -122,20 +122,22 @@ sub _status_field {
 }
 
 
-# The living children of a process, oldest first.
+# The living children of a process, oldest first.  Numbers of processes begin
+# anew after the last, so it is not the number that tells.
 
 sub children {
     my ($parent) = @_;
 
-    my @pids;
+    my %begin;
     for my $path (glob '/proc/[0-9]*/stat') {
         open(my $file, '<', $path) or next;
         my $stat = <$file> // next;
-        $stat =~ /^(\d+) \(.*\) (\S) (\d+) /s or next;
-        push @pids, $1 if $3 == $parent && $2 ne 'Z';
+        my ($pid, $rest) = $stat =~ /^(\d+) \(.*\) (.*)/s or next;
+        my ($state, $of, $time) = (split ' ', $rest)[0, 1, 19];
+        $begin{$pid} = $time if $of == $parent && $state ne 'Z';
     }
 
-    return sort { $a <=> $b } @pids;
+    return sort { $begin{$a} <=> $begin{$b} || $a <=> $b } keys %begin;
 }
 
 

@@ -428,12 +428,13 @@ sub kill_process {
 }
 
 
-# kill -9 of one of nginx's workers; returns when another has taken its place.
+# kill -9 of one of nginx's workers, the oldest if none is named; returns when
+# another has taken its place.
 
 sub crash_nginx_worker {
-    my ($self) = @_;
+    my ($self, $pid) = @_;
 
-    my ($pid) = $self->nginx_workers;
+    $pid //= ($self->nginx_workers)[0];
     my $before = () = $self->nginx_workers;
     $self->kill_process($pid, 'KILL');
     wait_until(20, sub {
