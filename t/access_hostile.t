@@ -1,6 +1,7 @@
 # Odd ways to the door: headers as deep as a parser takes them, and a name that
 # two issuers know (SECURITY.md S3, S11).
 
+use File::Temp ();
 use Test::Registry;
 
 use JSON::PP;
@@ -71,4 +72,28 @@ for my $of (['[', ']'], ['{"a":', '}']) {
     }
 }
 is(($r->worker_pids)[0], $pid, 'the worker lives');
+
+# ---- an operator who caches what the worker says: what it allowed one is not
+# taken for what it allows another
+
+{
+    my $dir = File::Temp->newdir;
+    accounts("$dir/users", alice => 'secret');
+    my $cached = Test::Registry->new(
+        config   => "auth:\n  htpasswd:\n    realm: x\n    path: $dir/users\n",
+        http     => "fastcgi_cache_path $dir/cache keys_zone=decisions:1m;",
+        location => 'fastcgi_cache decisions; fastcgi_cache_valid 204 1m;'
+            . ' fastcgi_cache_key "$request_method $uri $registry_purpose";');
+    $cached->expect_log(qr/nginx did not serve it/);
+    my @alice = (headers => [basic(alice => 'secret')]);
+    my $digest = sha256('a blob');
+    my $path = "/v2/a/blobs/$digest";
+    $cached->expect(201, 'POST', "/v2/a/blobs/uploads/?digest=$digest",
+        body => 'a blob', @alice);
+    unlike($cached->request('GET', $path, @alice)->{status}, qr/^40/,
+        'alice may') for 1 .. 2;
+    error_is($cached->request('GET', $path), 401, 'UNAUTHORIZED',
+        'and nobody else by that');
+}
+
 done_testing;

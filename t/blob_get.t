@@ -85,6 +85,10 @@ for my $range ('bytes=500-0', 'bytes=5000-', 'bytes=5000-6000',
 {
     $a = range($range);
     is($a->{status}, 416, "$range cannot be had");
+    unlike($a->{head}, qr/^(?:ETag|Cache-Control|Docker-Content-Digest):/mi,
+        'and is not kept for a year');
+    is(scalar(() = $a->{head} =~ /^(?:Docker-Dist|X-Content-Type)/mgi), 2,
+        'what every answer has is there once');
     ok(length $a->code, "$range: the reason is JSON") or diag($a);
     is($a->header('content-range'), 'bytes */5000', "$range: the size is told");
 }

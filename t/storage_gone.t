@@ -82,4 +82,18 @@ is($r->request('PATCH', $session, body => 'x')->{status}, 202,
 
 fsck_ok($r, 'the tree is sound');
 
+
+# Another tree in its place is seen as well: what is not linked there is absent.
+
+sub statuses { join ' ', map { $r->request('GET', $blob)->{status} } 1 .. 20 }
+
+ok(wait_until(20, sub { statuses() eq join(' ', (200) x 20) }),
+    'all workers of nginx have it') or diag(statuses());
+system('cp', '-a', $tree, "$tree.copy") == 0 or die "cp failed\n";
+rename $tree, $away or die "$tree: $!\n";
+rename "$tree.copy", $tree or die "$tree: $!\n";
+unlink $r->tree->layer('team/app', $image->{blobs}[1]) or die $!;
+ok(wait_until(20, sub { statuses() eq join(' ', (404) x 20) }),
+    'another tree is seen') or diag(statuses());
+
 done_testing;

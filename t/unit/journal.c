@@ -500,6 +500,86 @@ a_checkpoint_that_is_not_synced_is_the_last(void **state)
 }
 
 
+static _Atomic int  syncs;
+
+
+static int
+counting_syncfs(int fd)
+{
+    syncs++;
+    return syncfs(fd);
+}
+
+
+static void *
+checkpoint(void *data)
+{
+    reg_error_t  e = REG_ERROR_INIT;
+
+    (void) data;
+
+    return (void *) (intptr_t) reg_journal_checkpoint(journal, &e);
+}
+
+
+static uint64_t
+generation(void)
+{
+    reg_path_t           path;
+    reg_logfile_state_t  now = { 0 };
+
+    reg_layout_journal(&path, &tree_store.v2);
+    reg_path_add(&path, "state");
+    assert_true(tree_read(path.text, (char *) &now, sizeof(now)) > 8);
+
+    return now.generation;
+}
+
+
+/* What is not in place yet, and would be lost without its half. */
+static void
+a_checkpoint_waits_for_what_is_appended(void **state)
+{
+    const struct timespec  moment = { 0, 50000000 };
+
+    reg_sys_t  sys = reg_sys_kernel;
+    uint64_t   before = generation();
+    reg_buf_t  records = REG_BUF_INIT;
+    pthread_t  thread;
+    void      *rc;
+    int        half;
+
+    (void) state;
+
+    sys.syncfs = counting_syncfs;
+    tree_store.sys = &sys;
+    syncs = 0;
+    reg_record_add(&records, &(reg_record_t) {
+        .kind = REG_RECORD_GONE, .path = REG_STR("repositories/a/x"),
+    });
+    assert_int_equal(reg_journal_append(journal, reg_buf_str(&records), &half,
+                                        &err), 0);
+
+    assert_int_equal(pthread_create(&thread, NULL, checkpoint, NULL), 0);
+
+    for (int i = 0; i < 400 && generation() == before; i++) {
+        (void) nanosleep(&moment, NULL);
+    }
+
+    assert_int_equal(generation(), before + 1);
+    (void) nanosleep(&moment, NULL);             /* time to do it wrong */
+    assert_int_equal(syncs, 0);
+
+    reg_journal_applied(journal, half);
+    assert_int_equal(pthread_join(thread, &rc), 0);
+    assert_int_equal((intptr_t) rc, 0);
+    assert_int_equal(syncs, 1);
+
+    tree_store.sys = &reg_sys_kernel;
+    reg_buf_free(&records);
+}
+
+
 static pthread_t     second;
 static _Atomic int   second_tid;
 
@@ -1452,6 +1532,7 @@ main(void)
         TEST(both_halves_are_done_again_in_order),
         TEST(a_write_that_fails_is_said_to_all),
         TEST(nobody_writes_behind_what_was_lost),
+        TEST(a_checkpoint_waits_for_what_is_appended),
         TEST(a_checkpoint_without_room_is_put_off),
         TEST(a_checkpoint_that_is_not_synced_is_the_last),
         TEST(who_waited_for_a_write_that_failed_fails),
