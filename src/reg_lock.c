@@ -27,38 +27,45 @@ reg_lock_open(const reg_path_t *dir, int how, reg_error_code_t missing,
 }
 
 
-/* Through the turnstile one by one: who waits for the lock alone stands in it,
- * so that pushes which keep coming cannot keep it waiting for ever. */
+/* The same for one that is made if need be, which is seldom. */
 static int
-reg_lock_turnstile(reg_store_t *store, const reg_name_t *name,
-    reg_error_code_t missing, reg_error_t *err)
+reg_lock_make(reg_store_t *store, const reg_path_t *dir, int how,
+    reg_error_t *err)
 {
-    reg_path_t  dir;
+    reg_error_t  missing = REG_ERROR_INIT;
+    int          fd = reg_lock_open(dir, how, REG_NAME_UNKNOWN, &missing);
 
-    reg_layout_repository(&dir, &store->v2, name);
+    if (fd != -1) {
+        return fd;
+    }
 
-    return reg_lock_open(&dir, LOCK_EX, missing, err);
+    if (missing.code != REG_NAME_UNKNOWN) {
+        *err = missing;
+        return -1;
+    }
+
+    return reg_durable_mkdir(store, dir, err) == -1
+           ? -1 : reg_lock_open(dir, how, REG_UNKNOWN, err);
 }
 
 
+/* Through the turnstile one by one: who waits for the lock alone stands in it,
+ * so that pushes which keep coming cannot keep it waiting for ever. */
 int
 reg_lock_shared(reg_store_t *store, const reg_name_t *name, reg_error_t *err)
 {
     reg_path_t  dir;
-    int         turnstile, fd = -1;
+    int         turnstile, fd;
 
-    reg_layout_manifests(&dir, &store->v2, name);
+    reg_layout_repository(&dir, &store->v2, name);
+    turnstile = reg_lock_make(store, &dir, LOCK_EX, err);
 
-    if (reg_durable_mkdir(store, &dir, err) == -1) {
+    if (turnstile == -1) {
         return -1;
     }
 
-    turnstile = reg_lock_turnstile(store, name, REG_UNKNOWN, err);
-
-    if (turnstile != -1) {
-        fd = reg_lock_open(&dir, LOCK_SH, REG_UNKNOWN, err);
-    }
-
+    reg_layout_manifests(&dir, &store->v2, name);
+    fd = reg_lock_make(store, &dir, LOCK_SH, err);
     reg_lock_release(turnstile);
 
     return fd;
@@ -73,8 +80,9 @@ reg_lock_alone(reg_store_t *store, const reg_name_t *name,
     struct stat  st;
     int          turnstile, fd;
 
+    reg_layout_repository(&dir, &store->v2, name);
+    turnstile = reg_lock_open(&dir, LOCK_EX, missing, err);
     reg_layout_manifests(&dir, &store->v2, name);
-    turnstile = reg_lock_turnstile(store, name, missing, err);
 
     /* nobody can hold what is not there; who comes stands behind us */
     if (turnstile == -1 || lstat(dir.text, &st) == -1) {
