@@ -122,7 +122,7 @@ reg_logfile_fdatasync(const reg_logfile_t *f, int fd, reg_error_t *err)
 int
 reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
 {
-    return reg_logfile_fdatasync(f, f->log, err);
+    return reg_logfile_fdatasync(f, f->batches, err);
 }
 
 
@@ -194,7 +194,18 @@ reg_logfile_write(const reg_logfile_t *f, const reg_logfile_state_t *state,
                     (unsigned char *) batch);
     memset(batch + used, 0, size - used);
 
-    return reg_logfile_pwrite(f, f->log, batch, size, seal.offset, err);
+    if (reg_logfile_pwrite(f, f->batches, batch, size, seal.offset, err) == 0) {
+        return 0;
+    }
+
+    /* some file systems say only now that they cannot write past the cache */
+    if (err->sys != EINVAL || fcntl(f->batches, F_SETFL, 0) == -1) {
+        return -1;
+    }
+
+    *err = (reg_error_t) REG_ERROR_INIT;
+
+    return reg_logfile_pwrite(f, f->batches, batch, size, seal.offset, err);
 }
 
 
@@ -255,13 +266,13 @@ reg_logfile_clear(const reg_logfile_t *f, int half, uint64_t generation,
     memcpy(head.key, f->key, sizeof(head.key));
     reg_logfile_check(&head, head.check);
 
-    if (reg_logfile_pwrite(f, f->heads, &head, sizeof(head),
+    if (reg_logfile_pwrite(f, f->log, &head, sizeof(head),
                            (size_t) half * f->half, err) == -1)
     {
         return -1;
     }
 
-    if (reg_logfile_fdatasync(f, f->heads, err) == -1) {
+    if (reg_logfile_fdatasync(f, f->log, err) == -1) {
         err->code = REG_UNKNOWN;        /* it is written, on disk or not */
         return -1;
     }
@@ -559,6 +570,22 @@ reg_logfile_open_log(reg_logfile_t *f, reg_error_t *err)
 }
 
 
+/* Where that cannot be done, it is done through the cache. */
+static int
+reg_logfile_open_batches(reg_logfile_t *f, reg_error_t *err)
+{
+    f->batches = reg_logfile_open_one(f, "log", err);
+
+    if (f->batches == -1) {
+        return -1;
+    }
+
+    (void) fcntl(f->batches, F_SETFL, O_DIRECT);
+
+    return 0;
+}
+
+
 /* The directory, locked, and what it is known by: also after a reboot, when
  * devices may have other numbers. */
 static int
@@ -640,7 +667,7 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     bool *alone, reg_error_t *err)
 {
     *f = (reg_logfile_t) {
-        .store = store, .dir = -1, .log = -1, .heads = -1, .state = -1,
+        .store = store, .dir = -1, .log = -1, .batches = -1, .state = -1,
         .whole = -1, .half = half
     };
 
@@ -652,7 +679,7 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 
     if (reg_logfile_open_dir(f, err) == -1
         || reg_logfile_open_log(f, err) == -1
-        || (f->heads = reg_logfile_open_one(f, "log", err)) == -1
+        || reg_logfile_open_batches(f, err) == -1
         || (f->state = reg_logfile_open_one(f, "state", err)) == -1
         || reg_logfile_enter(f, alone, err) == -1)
     {
@@ -672,7 +699,7 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 void
 reg_logfile_close(reg_logfile_t *f)
 {
-    const int  fds[] = { f->dir, f->log, f->heads, f->state, f->whole };
+    const int  fds[] = { f->dir, f->log, f->batches, f->state, f->whole };
 
     /* what matters was synced; locks go with their descriptor */
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -681,5 +708,5 @@ reg_logfile_close(reg_logfile_t *f)
         }
     }
 
-    f->dir = f->log = f->heads = f->state = f->whole = -1;
+    f->dir = f->log = f->batches = f->state = f->whole = -1;
 }

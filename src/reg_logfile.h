@@ -11,9 +11,10 @@
  * somebody makes a checkpoint of it.
  *
  * The log's blocks are written once when it is made, and then only in place: a
- * batch costs one write and one fdatasync, which has no metadata to write.
- * state is never synced: after a power cut nobody needs it.  Where both are
- * empty, those who have them open go without.
+ * batch costs one write and one fdatasync, which has no metadata to write; it
+ * goes past the page cache where the file system allows it, which spares a copy
+ * and one of the waits for the disk.  state is never synced: after a power cut
+ * nobody needs it.  Where both are empty, those who have them open go without.
  *
  * A head also says which directory the log was made in.  Who copies a tree file
  * by file, with rsync or by hard links, has copied what was in place, and the
@@ -54,9 +55,10 @@ typedef enum {
 typedef struct {
     reg_store_t    *store;
     int             dir;                /* -1 when it has come in */
-    int             log;                /* for batches */
-    int             heads;              /* the same file: that a write was
-                                           lost is said once to each */
+    int             log;
+    int             batches;            /* the same file, past the page cache:
+                                           for those, and so that what was lost
+                                           is said once to each of both */
     int             state;
     int             whole;              /* for syncfs(2) */
     size_t          half;               /* bytes of one */
@@ -107,7 +109,8 @@ int reg_logfile_set(const reg_logfile_t *f, const reg_logfile_state_t *state,
     reg_error_t *err);
 
 /* Writes a batch: size bytes (reg_record_size()) with room for the seal at
- * their beginning, records after it. */
+ * their beginning, records after it.  It begins at a multiple of
+ * REG_RECORD_ALIGN. */
 int reg_logfile_write(const reg_logfile_t *f, const reg_logfile_state_t *state,
     char *batch, size_t records, reg_error_t *err);
 int reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err);
