@@ -1,6 +1,9 @@
 #include "reg_change.h"
 
+#include <errno.h>
+
 #include "reg_durable.h"
+#include "reg_place.h"
 
 
 /* what is older was synced by the kernel long ago */
@@ -13,19 +16,33 @@
                            / sizeof(size_t))
 
 
+/* Of a record: as many bytes of its absolute path are a directory that is not
+ * there yet (0: it is), and which of these directories. */
+typedef struct {
+    uint32_t  len;
+    uint32_t  group;
+} reg_change_whole_t;
+
+
 void
 reg_change_init(reg_change_t *c, reg_store_t *store)
 {
-    *c = (reg_change_t) { .store = store, .records = REG_BUF_INIT };
+    *c = (reg_change_t) { .store = store, .records = REG_BUF_INIT,
+                          .wholes = REG_BUF_INIT };
 }
 
 
 static void
 reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record)
 {
+    const reg_change_whole_t  whole = { (uint32_t) c->whole, c->group };
+
     record.kind = REG_RECORD_PUT;
     record.path = reg_path_rest(path, &c->store->v2);
     reg_record_add(&c->records, &record);
+    reg_buf_put(&c->wholes, &whole, sizeof(whole));
+    c->n++;
+    c->lowest += record.rank == 0;
 
     for (size_t i = (size_t) record.rank; i < REG_CHANGE_RANKS; i++) {
         c->below[i] = c->records.len;
@@ -43,6 +60,17 @@ reg_change_put(reg_change_t *c, int rank, const reg_path_t *path,
 
 
 void
+reg_change_enter(reg_change_t *c, const reg_path_t *dir)
+{
+    struct stat  st;
+
+    c->group++;
+    c->whole = c->store->journal != NULL && lstat(dir->text, &st) == -1
+               && errno == ENOENT ? dir->len : 0;
+}
+
+
+void
 reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content)
 {
@@ -52,27 +80,31 @@ reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
                                    reg_path_rest(path, &c->store->v2)) == -1;
     reg_change_add(c, path, (reg_record_t) {
         .rank = rank, .content = content,
-        .ahead = c->store->journal != NULL && lstat(path->text, &st) == 0
-                 && st.st_mtime > time(NULL),
+        .ahead = c->store->journal != NULL && c->whole == 0
+                 && lstat(path->text, &st) == 0 && st.st_mtime > time(NULL),
     });
 }
 
 
-void
+bool
 reg_change_need(reg_change_t *c, const reg_path_t *path, reg_str_t content)
 {
     struct stat  st;
 
-    if (lstat(path->text, &st) == 0
-        && st.st_mtime > time(NULL) - REG_CHANGE_YOUNG)
-    {
+    if (lstat(path->text, &st) == -1) {
+        return errno != ENOENT;
+    }
+
+    if (st.st_mtime > time(NULL) - REG_CHANGE_YOUNG) {
         reg_change_add(c, path, (reg_record_t) { .known = true,
                                                  .content = content });
     }
+
+    return true;
 }
 
 
-/* ---- the two ways -------------------------------------------------------- */
+/* ---- as a transaction --------------------------------------------------- */
 
 
 /* The next of the records, with its path. */
@@ -137,18 +169,74 @@ reg_change_durably(const reg_change_t *c, reg_str_t records, reg_error_t *err)
 }
 
 
+/* ---- by the journal ------------------------------------------------------ */
+
+
+/* The records of a change that go by it. */
+typedef struct {
+    reg_str_t                  records;
+    const reg_change_whole_t  *wholes;
+    reg_place_t               *places;      /* zero: there is nothing to put */
+} reg_change_rest_t;
+
+
+/* Does of each record what takes long, and nobody sees. */
 static int
-reg_change_apply(const reg_change_t *c, reg_str_t records, reg_error_t *err)
+reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
+    reg_error_t *err)
 {
+    reg_str_t     records = rest->records;
     reg_record_t  record;
     reg_path_t    path;
     int           rc;
 
-    while ((rc = reg_change_next(c, &records, &record, &path, err)) == 1) {
+    for (size_t i = 0;
+         (rc = reg_change_next(c, &records, &record, &path, err)) == 1; i++)
+    {
+        const reg_change_whole_t  *w = &rest->wholes[i];
+        const bool                 more = i > 0 && w->group == w[-1].group;
+        const reg_place_file_t     file = { &path, record.content, w->len };
+
         if (!record.known
-            && reg_durable_place(c->store, &path, record.content, err) == -1)
+            && reg_place_prepare(c->store, &file,
+                                 more ? &rest->places[i - 1] : NULL,
+                                 &rest->places[i], err) == -1)
         {
             return -1;
+        }
+    }
+
+    return rc;
+}
+
+
+static int
+reg_change_place(const reg_change_t *c, const reg_change_rest_t *rest,
+    reg_error_t *err)
+{
+    reg_str_t     records = rest->records;
+    reg_record_t  record;
+    reg_path_t    path;
+    uint32_t      done = 0;             /* a group that is whole */
+    int           rc;
+
+    for (size_t i = 0;
+         (rc = reg_change_next(c, &records, &record, &path, err)) == 1; i++)
+    {
+        if (done != 0 && rest->wholes[i].group == done) {
+            rest->places[i].name[0] = '\0';
+            continue;
+        }
+
+        rc = reg_place_put(c->store, &rest->places[i], &path, err);
+
+        if (rc == -1) {
+            return -1;
+        }
+
+        if (rc == 1) {
+            done = rest->wholes[i].group;
+            rest->places[i].name[0] = '\0';
         }
     }
 
@@ -159,21 +247,50 @@ reg_change_apply(const reg_change_t *c, reg_str_t records, reg_error_t *err)
 /* A record that cannot be put in place stays: it is whole, and a crash before
  * the next checkpoint makes of it what was asked for. */
 static int
-reg_change_journal(const reg_change_t *c, reg_str_t records, reg_error_t *err)
+reg_change_append(const reg_change_t *c, const reg_change_rest_t *rest,
+    reg_error_t *err)
 {
     reg_journal_t  *j = c->store->journal;
-    int             rc = -1, half;
+    int             rc, half;
 
-    if (reg_journal_order(j, &c->places, err) == -1) {
+    if (reg_change_prepare(c, rest, err) == -1
+        || reg_journal_append(j, rest->records, &half, err) == -1)
+    {
         return -1;
     }
 
-    if (reg_journal_append(j, records, &half, err) == 0) {
-        rc = reg_change_apply(c, records, err);
-        reg_journal_applied(j, half);
+    rc = reg_change_place(c, rest, err);
+    reg_journal_applied(j, half);
+
+    return rc;
+}
+
+
+static int
+reg_change_journal(const reg_change_t *c, size_t skip, reg_str_t records,
+    reg_error_t *err)
+{
+    reg_journal_t      *j = c->store->journal;
+    reg_change_rest_t   rest = { .records = records };
+    int                 rc = -1;
+
+    rest.wholes = (const reg_change_whole_t *) (void *) c->wholes.data + skip;
+    rest.places = calloc(c->n, sizeof(*rest.places));
+
+    if (rest.places == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
     }
 
-    reg_journal_unorder(j, &c->places);
+    if (reg_journal_order(j, &c->places, err) == 0) {
+        rc = reg_change_append(c, &rest, err);
+        reg_journal_unorder(j, &c->places);
+    }
+
+    for (size_t i = 0; i < c->n - skip; i++) {
+        reg_place_abandon(c->store, &rest.places[i]);
+    }
+
+    free(rest.places);
 
     return rc;
 }
@@ -184,8 +301,9 @@ reg_change_commit(reg_change_t *c, reg_error_t *err)
 {
     reg_str_t  records = reg_buf_str(&c->records);
     reg_str_t  lowest = { c->below[0], records.data };
+    size_t     skip = 0;
 
-    if (c->failed || !reg_buf_ok(&c->records)) {
+    if (c->failed || !reg_buf_ok(&c->records) || !reg_buf_ok(&c->wholes)) {
         return reg_error_set(err, REG_UNKNOWN, "a change that is too large");
     }
 
@@ -201,9 +319,10 @@ reg_change_commit(reg_change_t *c, reg_error_t *err)
 
         records.data += lowest.len;
         records.len -= lowest.len;
+        skip = c->lowest;
     }
 
-    return reg_change_journal(c, records, err);
+    return reg_change_journal(c, skip, records, err);
 }
 
 
@@ -211,6 +330,7 @@ void
 reg_change_free(reg_change_t *c)
 {
     reg_buf_free(&c->records);
+    reg_buf_free(&c->wholes);
 }
 
 

@@ -11,7 +11,8 @@
  *     reg_change_init(&c, store);
  *     reg_change_put(&c, 0, &blob, body);
  *     reg_change_put(&c, 1, &revision, text);
- *     reg_change_replace(&c, 2, &tag, text);
+ *     reg_change_enter(&c, &tag);
+ *     reg_change_replace(&c, 2, &current, text);
  *     if (reg_change_commit(&c, err) == -1) …
  *     reg_change_free(&c);
  *
@@ -28,7 +29,12 @@
 typedef struct {
     reg_store_t           *store;
     reg_buf_t              records;     /* owned */
+    reg_buf_t              wholes;      /* owned: reg_change_whole_t of each */
+    size_t                 n;           /* of them */
     size_t                 below[3];    /* bytes of records, by rank: its end */
+    size_t                 lowest;      /* records of rank 0 */
+    size_t                 whole;       /* of those that come */
+    uint32_t               group;
     reg_journal_places_t   places;
     bool                   failed;
 } reg_change_t;
@@ -40,13 +46,17 @@ void reg_change_init(reg_change_t *c, reg_store_t *store);
 void reg_change_put(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content);
 
+/* From here on files are put into this directory, which may not be there yet:
+ * then all of it becomes visible at once. */
+void reg_change_enter(reg_change_t *c, const reg_path_t *dir);
+
 /* One whose content changes, as a tag's. */
 void reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content);
 
 /* One that is there and that the change relies on, in rank 0.  Whoever made it
- * a moment ago may not have synced it yet. */
-void reg_change_need(reg_change_t *c, const reg_path_t *path,
+ * a moment ago may not have synced it yet.  False: it is not there. */
+bool reg_change_need(reg_change_t *c, const reg_path_t *path,
     reg_str_t content);
 
 int reg_change_commit(reg_change_t *c, reg_error_t *err);

@@ -4,15 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "reg_hash.h"
 #include "reg_sync.h"
+#include "reg_tmp.h"
 
 
-#define REG_DURABLE_FILE_MODE  0644
 #define REG_DURABLE_DIR_MODE   0755
 
 /* how often a rename is tried again when gc or a delete removes the directory
@@ -229,8 +228,8 @@ reg_durable_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
 
 /* The tree is made once, when it is opened: where it has gone since, a disk may
  * not be mounted. */
-static int
-reg_durable_climb(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+int
+reg_durable_make(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
 {
     return reg_durable_climb_to(store, store->v2.len + 1, dir, err);
 }
@@ -255,7 +254,7 @@ reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
                                              dir->text);
     }
 
-    if (reg_durable_climb(store, dir, err) == -1) {
+    if (reg_durable_make(store, dir, err) == -1) {
         return -1;
     }
 
@@ -396,8 +395,7 @@ reg_durable_stage_dir(reg_durable_t *t, const reg_durable_file_t *file,
 }
 
 
-/* Opens what is at path if it is a regular file with exactly this content. */
-static int
+int
 reg_durable_open_same(reg_store_t *store, const char *path, reg_str_t content)
 {
     struct stat  st;
@@ -434,74 +432,12 @@ reg_durable_open_same(reg_store_t *store, const char *path, reg_str_t content)
 }
 
 
-/* A name in _tmp/ that nobody has. */
-static int
-reg_durable_tmp_name(reg_path_t *path, reg_store_t *store, reg_error_t *err)
-{
-    static const char  hex[] = "0123456789abcdef";
-
-    unsigned char  random[16];
-    char           name[2 * sizeof(random) + 1];
-
-    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "getrandom", "_tmp");
-    }
-
-    for (size_t i = 0; i < sizeof(random); i++) {
-        name[2 * i] = hex[random[i] >> 4];
-        name[2 * i + 1] = hex[random[i] & 0x0f];
-    }
-
-    name[2 * sizeof(random)] = '\0';
-
-    reg_layout_tmp(path, &store->v2);
-    reg_path_add(path, name);
-
-    return 0;
-}
-
-
-/* Makes a new file in _tmp/; its descriptor, or -1 with tmp empty. */
-static int
-reg_durable_create_tmp(reg_store_t *store, reg_path_t *tmp, reg_error_t *err)
-{
-    reg_path_t  dir;
-    int         fd;
-
-    if (reg_durable_tmp_name(tmp, store, err) == -1) {
-        tmp->len = 0;
-        return -1;
-    }
-
-    for (int tries = 0; tries < 2; tries++) {
-        fd = store->sys->open(tmp->text, O_WRONLY | O_CREAT | O_EXCL,
-                              REG_DURABLE_FILE_MODE);
-        if (fd != -1) {
-            return fd;
-        }
-
-        if (errno != ENOENT) {
-            break;
-        }
-
-        reg_layout_tmp(&dir, &store->v2);
-        if (reg_durable_mkdir(store, &dir, err) == -1) {
-            break;
-        }
-    }
-
-    (void) reg_error_sys(err, errno, REG_UNKNOWN, "create", tmp->text);
-    tmp->len = 0;
-
-    return -1;
-}
-
-
 int
 reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
     reg_str_t content, reg_error_t *err)
 {
     reg_durable_file_t  *file = reg_durable_stage(t, rank, to, err);
+    reg_path_t           from;
 
     if (file == NULL || reg_durable_stage_dir(t, file, err) == -1) {
         return -1;
@@ -513,12 +449,18 @@ reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
         return 0;
     }
 
-    file->fd = reg_durable_create_tmp(t->store, &file->from, err);
+    if (reg_tmp_new(&from, t->store, err) == -1) {
+        return -1;
+    }
 
-    return file->fd == -1
-           ? -1
-           : reg_durable_write(t->store, file->fd, content.data, content.len,
-                               0, file->from.text, err);
+    file->fd = reg_tmp_create(t->store, &from, content, err);
+
+    if (file->fd == -1) {
+        return -1;
+    }
+
+    file->from = from;
+    return 0;
 }
 
 
@@ -957,8 +899,8 @@ reg_durable_discard(const reg_path_t *dir)
 }
 
 
-static int
-reg_durable_rename_to_tmp(reg_store_t *store, const reg_path_t *dir,
+int
+reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
     const reg_path_t *tmp, reg_error_code_t missing, reg_error_t *err)
 {
     reg_path_t  parent = *tmp;
@@ -989,7 +931,7 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_path_t  tmp;
     int         fd, rc;
 
-    if (reg_durable_tmp_name(&tmp, store, err) == -1) {
+    if (reg_tmp_new(&tmp, store, err) == -1) {
         return -1;
     }
 
@@ -1000,7 +942,7 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
         return reg_error_sys(err, errno, missing, "open", parent.text);
     }
 
-    if (reg_durable_rename_to_tmp(store, dir, &tmp, missing, err) == -1) {
+    if (reg_durable_set_aside(store, dir, &tmp, missing, err) == -1) {
         (void) close(fd);
         return -1;
     }
@@ -1020,8 +962,8 @@ reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
 {
     reg_path_t  tmp;
 
-    if (reg_durable_tmp_name(&tmp, store, err) == -1
-        || reg_durable_rename_to_tmp(store, dir, &tmp, missing, err) == -1)
+    if (reg_tmp_new(&tmp, store, err) == -1
+        || reg_durable_set_aside(store, dir, &tmp, missing, err) == -1)
     {
         return -1;
     }
@@ -1029,135 +971,6 @@ reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
     reg_durable_discard(&tmp);
 
     return 0;
-}
-
-
-/* ---- files that the journal holds ---------------------------------------- */
-
-
-/* Somebody may remove the directory while it is empty. */
-static int
-reg_durable_place_tmp(reg_store_t *store, const reg_path_t *tmp,
-    const reg_path_t *to, const reg_path_t *dir, reg_error_t *err)
-{
-    for (int tries = 0; store->sys->rename(tmp->text, to->text) == -1; tries++)
-    {
-        if (errno != ENOENT || tries == REG_DURABLE_RETRIES) {
-            return reg_error_sys(err, errno, REG_UNKNOWN, "rename", to->text);
-        }
-
-        if (reg_durable_climb(store, dir, err) == -1) {
-            return -1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-reg_durable_place_new(reg_store_t *store, const reg_path_t *to,
-    reg_str_t content, const reg_path_t *dir, reg_error_t *err)
-{
-    reg_path_t  tmp;
-    int         rc, fd = reg_durable_create_tmp(store, &tmp, err);
-
-    if (fd == -1) {
-        return -1;
-    }
-
-    rc = reg_durable_write(store, fd, content.data, content.len, 0, tmp.text,
-                           err);
-    (void) close(fd);                   /* the journal has it */
-
-    if (rc == -1 || reg_durable_place_tmp(store, &tmp, to, dir, err) == -1) {
-        (void) store->sys->unlink(tmp.text);     /* else litter */
-        return -1;
-    }
-
-    return 0;
-}
-
-
-int
-reg_durable_place(reg_store_t *store, const reg_path_t *to, reg_str_t content,
-    reg_error_t *err)
-{
-    reg_path_t  dir = *to;
-    int         rc, fd;
-
-    reg_path_parent(&dir);
-    rc = reg_durable_climb(store, &dir, err);
-
-    if (rc == -1) {
-        return -1;
-    }
-
-    /* nothing is in a directory that is new */
-    fd = rc == 1 ? -1 : reg_durable_open_same(store, to->text, content);
-
-    if (fd != -1) {
-        (void) close(fd);               /* was only read */
-        return 0;
-    }
-
-    return reg_durable_place_new(store, to, content, &dir, err);
-}
-
-
-/* Whether something is there that a file, or a directory, cannot be made of.
- * A directory may be a link to one on another disk. */
-static bool
-reg_durable_is_odd(const char *path, bool is_file)
-{
-    struct stat  st;
-
-    return is_file ? lstat(path, &st) == 0 && !S_ISREG(st.st_mode)
-                   : stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
-}
-
-
-/* Of the tree's names that lead to path, moves the first one away that is not
- * what it should be. */
-static int
-reg_durable_clear(reg_store_t *store, const reg_path_t *path, reg_error_t *err)
-{
-    reg_path_t  part = *path, tmp;
-    size_t      len = store->v2.len;
-
-    while (len < path->len) {
-        do {
-            len++;
-        } while (len < path->len && path->text[len] != '/');
-
-        part.text[len] = '\0';
-        part.len = len;
-
-        if (reg_durable_is_odd(part.text, len == path->len)) {
-            return reg_durable_tmp_name(&tmp, store, err) == -1
-                   ? -1
-                   : reg_durable_rename_to_tmp(store, &part, &tmp, REG_UNKNOWN,
-                                               err);
-        }
-
-        part.text[len] = path->text[len];
-    }
-
-    return 0;
-}
-
-
-int
-reg_durable_restore(reg_store_t *store, const reg_path_t *to,
-    reg_str_t content, reg_error_t *err)
-{
-    reg_path_t  dir = *to;
-
-    reg_path_parent(&dir);
-
-    return reg_durable_clear(store, to, err) == -1
-           || reg_durable_climb(store, &dir, err) == -1
-           ? -1 : reg_durable_place_new(store, to, content, &dir, err);
 }
 
 

@@ -105,20 +105,17 @@ void reg_durable_free(reg_durable_t *t);
 int reg_durable_begin(reg_store_t *store, reg_error_t *err);
 
 /* mkdir -p, not synced: for what need not survive a crash.  -1 with UNAVAILABLE
- * if the tree itself is not there. */
+ * if the tree itself is not there.  make says whether dir is new (1), and works
+ * although it may be a file (0). */
 int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
     reg_error_t *err);
+int reg_durable_make(reg_store_t *store, const reg_path_t *dir,
+    reg_error_t *err);
 
-/* Puts a file in place, as whole as with a transaction, but syncs nothing: for
- * what the journal holds already (reg_journal.h). */
-int reg_durable_place(reg_store_t *store, const reg_path_t *to,
-    reg_str_t content, reg_error_t *err);
-
-/* The same after a crash: also if a file with this content is there, which may
- * be in memory only; and what stands in the way, such as a file where a
- * directory should be, goes to _tmp/. */
-int reg_durable_restore(reg_store_t *store, const reg_path_t *to,
-    reg_str_t content, reg_error_t *err);
+/* Opens what is at path if it is a regular file with exactly this content; -1
+ * if not. */
+int reg_durable_open_same(reg_store_t *store, const char *path,
+    reg_str_t content);
 
 /* Writes all of data at offset.  Short writes and EINTR are dealt with. */
 int reg_durable_write(reg_store_t *store, int fd, const void *data,
@@ -142,7 +139,11 @@ int reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
 int reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err);
 
-/* The same, not synced: after a crash the directory may be there again, or a
+/* Moves something to tmp, not synced. */
+int reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
+    const reg_path_t *tmp, reg_error_code_t missing, reg_error_t *err);
+
+/* Removes a directory, not synced: after a crash it may be there again, or a
  * part of it.  For what nobody is told of. */
 int reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err);

@@ -11,9 +11,6 @@
 
 #define REG_JOURNAL_BATCH    (256 * 1024)
 
-/* the longest that a batch waits for others to join it */
-#define REG_JOURNAL_PATIENCE  (3 * REG_CLOCK_MS / 2)
-
 /* how long one waits for room that another process makes */
 #define REG_JOURNAL_ROOM_MS  5
 
@@ -35,12 +32,11 @@ struct reg_journal_waiter_s {
 struct reg_journal_s {
     reg_logfile_t           file;
     pthread_mutex_t         lock;       /* over all that follows */
-    pthread_cond_t          changed;    /* for all but who waits */
+    pthread_cond_t          changed;    /* something is to be done */
+    pthread_cond_t          drained;    /* a half is in place */
 
     reg_journal_waiter_t   *first;      /* who waits, in order; it writes */
     reg_journal_waiter_t  **last;
-    size_t                  waiting;
-    int64_t                 came;       /* the first of them; ns */
     bool                    writing;    /* one of them writes for all */
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
@@ -116,27 +112,6 @@ reg_journal_leave(reg_journal_t *j, pthread_mutex_t *mutex, int lock)
 }
 
 
-/* Whether a batch should wait for those who put things in place just now: they,
- * or who comes after them, will soon want one too.  A write and its sync cost
- * the same for all of them. */
-static bool
-reg_journal_more_come(const reg_journal_t *j)
-{
-    return j->waiting < j->inflight[0] + j->inflight[1]
-           && reg_clock_ns(CLOCK_MONOTONIC) < j->came + REG_JOURNAL_PATIENCE;
-}
-
-
-/* Whoever has waited longest writes, for all, when it is time. */
-static void
-reg_journal_wake(reg_journal_t *j)
-{
-    if (j->first != NULL && !j->writing && !reg_journal_more_come(j)) {
-        (void) pthread_cond_signal(&j->first->wake);
-    }
-}
-
-
 /* ---- what is not in place yet -------------------------------------------- */
 
 
@@ -171,10 +146,8 @@ reg_journal_release(reg_journal_t *j, int half, size_t n)
     }
 
     if (j->inflight[half] == 0) {
-        (void) pthread_cond_broadcast(&j->changed);
+        (void) pthread_cond_broadcast(&j->drained);
     }
-
-    reg_journal_wake(j);
 }
 
 
@@ -224,7 +197,6 @@ reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
 
     *len = 0;
     *mine = j->first;
-    j->came = 0;                        /* who is left has waited enough */
 
     while (j->first != NULL
            && j->first->records.len
@@ -240,8 +212,6 @@ reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
     if (j->first == NULL) {
         j->last = &j->first;
     }
-
-    j->waiting -= n;
 
     return n;
 }
@@ -356,6 +326,13 @@ reg_journal_round(reg_journal_t *j)
         reg_journal_release(j, half, n);
     }
 
+    j->writing = false;
+
+    /* the next batch is on its way to the disk before this one goes on */
+    if (j->first != NULL) {
+        (void) pthread_cond_signal(&j->first->wake);
+    }
+
     for (size_t i = 0; i < n; i++) {
         reg_journal_waiter_t  *next = w->next;
 
@@ -365,25 +342,6 @@ reg_journal_round(reg_journal_t *j)
         (void) pthread_cond_signal(&w->wake);
         w = next;
     }
-
-    j->writing = false;
-
-    /* it looks how long to wait */
-    if (j->first != NULL) {
-        (void) pthread_cond_signal(&j->first->wake);
-    }
-}
-
-
-static void
-reg_journal_enqueue(reg_journal_t *j, reg_journal_waiter_t *waiter)
-{
-    if (j->waiting++ == 0) {
-        j->came = reg_clock_ns(CLOCK_MONOTONIC);
-    }
-
-    *j->last = waiter;
-    j->last = &waiter->next;
 }
 
 
@@ -407,15 +365,13 @@ reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
         me.done = true;
 
     } else {
-        reg_journal_enqueue(j, &me);
-        reg_journal_wake(j);
+        *j->last = &me;
+        j->last = &me.next;
     }
 
     while (!me.done) {
         if (j->writing || j->first != &me) {
             reg_journal_wait(j, &me.wake, 0);
-        } else if (reg_journal_more_come(j)) {
-            reg_journal_wait(j, &me.wake, j->came + REG_JOURNAL_PATIENCE);
         } else {
             reg_journal_round(j);
         }
@@ -478,7 +434,7 @@ reg_journal_drain(reg_journal_t *j, int half, reg_error_t *err)
     (void) pthread_mutex_lock(&j->lock);
 
     while (j->inflight[half] > 0) {
-        reg_journal_wait(j, &j->changed, 0);
+        reg_journal_wait(j, &j->drained, 0);
     }
 
     (void) pthread_mutex_unlock(&j->lock);
@@ -689,6 +645,7 @@ reg_journal_init(reg_journal_t *j)
 {
     j->last = &j->first;
     reg_clock_cond(&j->changed);
+    reg_clock_cond(&j->drained);
     (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
     (void) pthread_mutex_init(&j->append, NULL);
     (void) pthread_mutex_init(&j->checkpoint, NULL);
@@ -739,7 +696,8 @@ reg_journal_open(reg_store_t *store, size_t half, size_t *redone,
 
     j = calloc(1, sizeof(*j));
 
-    if (j == NULL || (j->batch = malloc(REG_JOURNAL_BATCH)) == NULL) {
+    if (j == NULL || (j->batch = aligned_alloc(REG_RECORD_ALIGN,
+                                               REG_JOURNAL_BATCH)) == NULL) {
         free(j);
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
         return NULL;
@@ -774,6 +732,7 @@ reg_journal_close(reg_journal_t *j)
         (void) pthread_mutex_destroy(&j->places[i]);
     }
 
+    (void) pthread_cond_destroy(&j->drained);
     (void) pthread_cond_destroy(&j->changed);
     (void) pthread_mutex_destroy(&j->checkpoint);
     (void) pthread_mutex_destroy(&j->append);

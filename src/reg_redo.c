@@ -2,8 +2,8 @@
 
 #include <errno.h>
 
-#include "reg_durable.h"
 #include "reg_link.h"
+#include "reg_place.h"
 
 
 /* A record, where it stands in the order of all. */
@@ -297,7 +297,7 @@ reg_redo_put(reg_redo_t *redo, const reg_redo_item_t *item, size_t *files,
 
     (*files)++;
 
-    return reg_durable_restore(store, &path, item->record.content, err);
+    return reg_place_restore(store, &path, item->record.content, err);
 }
 
 

@@ -17,9 +17,10 @@ reg_revision_unknown(const reg_digest_t *d, reg_error_t *err)
 }
 
 
-static void
+/* With the lock: what the caller has seen may have been deleted since (D4). */
+static int
 reg_revision_need(reg_change_t *c, const reg_name_t *name,
-    const reg_revision_new_t *new)
+    const reg_revision_new_t *new, reg_error_t *err)
 {
     reg_path_t  path;
 
@@ -36,7 +37,40 @@ reg_revision_need(reg_change_t *c, const reg_name_t *name,
             reg_layout_layer(&path, &c->store->v2, name, &ref->digest);
         }
 
-        reg_change_need(c, &path, reg_digest_str(&ref->digest));
+        if (!reg_change_need(c, &path, reg_digest_str(&ref->digest))) {
+            reg_error_detail(err, "digest", reg_digest_str(&ref->digest));
+            return reg_error_set(err, REG_MANIFEST_BLOB_UNKNOWN, NULL);
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+reg_revision_change(reg_change_t *c, const reg_name_t *name,
+    const reg_revision_new_t *new)
+{
+    const reg_path_t  *v2 = &c->store->v2;
+    reg_path_t         path;
+    reg_str_t          text = reg_digest_str(new->digest);
+
+    reg_layout_blob(&path, v2, new->digest);
+    reg_change_put(c, 0, &path, new->body);
+    reg_catalog_add(c, name);
+
+    reg_layout_revision(&path, v2, name, new->digest);
+    reg_change_put(c, 1, &path, text);
+
+    for (size_t i = 0; i < new->ntags; i++) {                       /* D4 */
+        reg_layout_tag(&path, v2, name, &new->tags[i]);
+        reg_change_enter(c, &path);
+
+        reg_layout_tag_index(&path, v2, name, &new->tags[i], new->digest);
+        reg_change_put(c, 2, &path, text);
+
+        reg_layout_tag_current(&path, v2, name, &new->tags[i]);
+        reg_change_replace(c, 2, &path, text);
     }
 }
 
@@ -46,30 +80,16 @@ reg_revision_commit(reg_store_t *store, const reg_name_t *name,
     const reg_revision_new_t *new, reg_error_t *err)
 {
     reg_change_t  c;
-    reg_path_t    path;
-    reg_str_t     text = reg_digest_str(new->digest);
     int           rc;
 
     reg_change_init(&c, store);
+    rc = reg_revision_need(&c, name, new, err);
 
-    reg_revision_need(&c, name, new);
-    reg_layout_blob(&path, &store->v2, new->digest);
-    reg_change_put(&c, 0, &path, new->body);
-    reg_catalog_add(&c, name);
-
-    reg_layout_revision(&path, &store->v2, name, new->digest);
-    reg_change_put(&c, 1, &path, text);
-
-    for (size_t i = 0; i < new->ntags; i++) {                       /* D4 */
-        reg_layout_tag_index(&path, &store->v2, name, &new->tags[i],
-                             new->digest);
-        reg_change_put(&c, 2, &path, text);
-
-        reg_layout_tag_current(&path, &store->v2, name, &new->tags[i]);
-        reg_change_replace(&c, 2, &path, text);
+    if (rc == 0) {
+        reg_revision_change(&c, name, new);
+        rc = reg_change_commit(&c, err);
     }
 
-    rc = reg_change_commit(&c, err);
     reg_change_free(&c);
 
     return rc;

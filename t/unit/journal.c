@@ -332,16 +332,21 @@ both_halves_are_done_again_in_order(void **state)
 static void
 a_write_that_fails_is_said_to_all(void **state)
 {
+    int  rc = 0;
+
     (void) state;
 
     /* one call after the other, up to the fdatasync */
-    for (int n = 1; n < 100 && fault.fdatasyncs == 0; n++) {
+    for (int n = 1; n < 100 && (rc == 0 || fault.fdatasyncs == 0); n++) {
         tree_store.sys = &reg_sys_kernel;
         reopen();
         assert_int_equal(push("v1", 1), 0);
         fault_reset(n, EIO, FAULT_FAILS);
         tree_store.sys = &fault_sys;
-        assert_int_equal(push("v1", 2), -1);
+        rc = push("v1", n + 1);
+
+        /* a look at what is there already may fail */
+        assert_true(rc == -1 || points("v1", n + 1));
     }
 
     tree_store.sys = &reg_sys_kernel;

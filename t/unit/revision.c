@@ -451,6 +451,35 @@ check_one(bool done)
 
 
 /* What one manifest names must not take the descriptors of all. */
+/* The caller has seen it, but had no lock then. */
+static void
+what_was_deleted_since_is_not_relied_on(void **state)
+{
+    reg_manifest_ref_t  ref = {
+        .kind = REG_REF_BLOB, .digest = tree_digest(REG_SHA256,
+                                                    REG_STR("layer")),
+    };
+    reg_revision_new_t  new = {
+        .digest = &one, .body = REG_STR(BODY1), .tags = tags, .ntags = 1,
+        .refs = &ref, .nrefs = 1,
+    };
+    reg_path_t          path;
+
+    (void) state;
+
+    assert_int_equal(reg_revision_put(&tree_store, &name, &new, &err), -1);
+    assert_int_equal(err.code, REG_MANIFEST_BLOB_UNKNOWN);
+    assert_false(exists(&one));
+    assert_int_equal(tagged(&tags[0]), 0);
+
+    reg_layout_layer(&path, &tree_store.v2, &name, &ref.digest);
+    assert_int_equal(tree_write(path.text, ref.digest.text, 71), 0);
+    no_error();
+    assert_int_equal(reg_revision_put(&tree_store, &name, &new, &err), 0);
+    assert_int_equal(tagged(&tags[0]), 1);
+}
+
+
 static void
 a_manifest_of_many_parts_opens_few_files(void **state)
 {
@@ -532,6 +561,7 @@ main(void)
         TEST(a_manifest_can_come_back),
         TEST(a_delete_takes_all_tags_or_fails),
         TEST(many_tags_fit_in_one_put),
+        TEST(what_was_deleted_since_is_not_relied_on),
         TEST(a_manifest_of_many_parts_opens_few_files),
         TEST(no_fault_breaks_a_put),
         TEST(no_fault_breaks_a_tag_that_moves),
