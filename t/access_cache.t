@@ -207,4 +207,27 @@ last_line_is(qr/cache=HIT/, 'in the place of another');
 
 fsck_ok($r, 'the tree is sound');
 
+# ---- a door that was open, and is closed
+
+{
+    my $open = Test::Registry->new(registry => 'registry_auth_cache 60s;');
+    my $path = '/v2/a/blobs/' . $open->push_blob('a', 'for everybody once');
+    is($open->request('GET', $path)->{status}, 200, 'everybody may')
+        for 1 .. 3;
+
+    accounts("$open->{dir}/users", alice => 'secret');
+    $open->{opt}{config} = "auth:\n  htpasswd:\n    realm: x\n"
+        . "    path: $open->{dir}/users\n";
+    $open->write_config;
+    kill 'HUP', $open->worker_pid;
+
+    my $answer;
+    ok(wait_until(20, sub {
+        $answer = $open->request('GET', $path);
+        return $answer->{status} == 401;
+    }), 'and long before the minute is over nobody') or diag($answer);
+    is($open->request('GET', $path, headers => [basic(alice => 'secret')])
+        ->{status}, 200, 'but who has an account');
+}
+
 done_testing;
