@@ -180,6 +180,33 @@ what_was_pushed_comes_back(void **state)
 }
 
 
+/* A layer's link that somebody has just made, and nobody has synced. */
+static void
+what_a_manifest_needs_comes_back(void **state)
+{
+    char                text[64];
+    reg_path_t          link;
+    reg_digest_t        d = content(1, text);
+    reg_manifest_ref_t  ref = { .kind = REG_REF_BLOB };
+
+    (void) state;
+
+    ref.digest = tree_digest(REG_SHA256, REG_STR("a layer"));
+    reg_layout_layer(&link, &tree_store.v2, &name, &ref.digest);
+    assert_int_equal(tree_write(link.text, ref.digest.text, 71), 0);
+    no_error();
+    assert_int_equal(reg_revision_put(&tree_store, &name,
+                                      &(reg_revision_new_t) {
+                                          .digest = &d, .refs = &ref,
+                                          .body = reg_str_from(text),
+                                          .nrefs = 1 }, &err), 0);
+
+    lose_the_tree();
+    reopen();
+    assert_true(tree_has(link.text));
+}
+
+
 static void
 the_last_one_of_a_tag_wins(void **state)
 {
@@ -1529,6 +1556,7 @@ main(void)
 
     const struct CMUnitTest  tests[] = {
         TEST(what_was_pushed_comes_back),
+        TEST(what_a_manifest_needs_comes_back),
         TEST(the_last_one_of_a_tag_wins),
         TEST(what_was_deleted_stays_away),
         TEST(a_deleted_manifest_gets_no_tag),
