@@ -386,6 +386,41 @@ a_write_that_fails_is_said_to_all(void **state)
 }
 
 
+static ssize_t
+batch_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    if (offset >= REG_LOGFILE_START) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    return pwrite(fd, data, len, offset);
+}
+
+
+/* Who was told that there is no room has nothing to put in place. */
+static void
+a_write_that_fails_is_waited_for_by_nobody(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    sys.pwrite = batch_pwrite;
+    tree_store.sys = &sys;
+    assert_int_equal(push("v2", 2), -1);
+    assert_int_equal(err.sys, ENOSPC);
+    tree_store.sys = &reg_sys_kernel;
+
+    no_error();
+    (void) alarm(60);                            /* it would wait for ever */
+    assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+    (void) alarm(0);
+    assert_int_equal(push("v2", 2), 0);
+}
+
+
 static int  syncs_that_fail;
 
 
@@ -1564,6 +1599,7 @@ main(void)
         TEST(a_checkpoint_empties_the_journal),
         TEST(both_halves_are_done_again_in_order),
         TEST(a_write_that_fails_is_said_to_all),
+        TEST(a_write_that_fails_is_waited_for_by_nobody),
         TEST(nobody_writes_behind_what_was_lost),
         TEST(a_checkpoint_waits_for_what_is_appended),
         TEST(a_checkpoint_without_room_is_put_off),
