@@ -12,7 +12,6 @@
 #include "reg_tmp.h"
 
 
-#define REG_DURABLE_DIR_MODE   0755
 
 /* how often a rename is tried again when gc or a delete removes the directory
  * that was just made for it */

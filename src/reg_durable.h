@@ -50,8 +50,9 @@
 
 #include "reg_store.h"
 
-#define REG_DURABLE_RANKS  3
-#define REG_DURABLE_SYNCS  32
+#define REG_DURABLE_RANKS     3
+#define REG_DURABLE_SYNCS     32
+#define REG_DURABLE_DIR_MODE  0755
 
 typedef struct {
     int          rank;

@@ -41,12 +41,39 @@ reg_place_make_parent(reg_store_t *store, const reg_path_t *path,
 /* ---- before -------------------------------------------------------------- */
 
 
+/* From above, since nothing of it is there: the directories that path goes
+ * through from this byte on. */
+static int
+reg_place_make_below(reg_store_t *store, size_t from, const reg_path_t *path,
+    reg_error_t *err)
+{
+    reg_path_t  dir = *path;
+
+    for (size_t i = from; i < path->len; i++) {
+        if (path->text[i] != '/') {
+            continue;
+        }
+
+        dir.text[i] = '\0';
+
+        if (store->sys->mkdir(dir.text, REG_DURABLE_DIR_MODE) == -1) {
+            return reg_place_make_parent(store, path, err);
+        }
+
+        dir.text[i] = '/';
+    }
+
+    return 0;
+}
+
+
 /* A file of a directory in _tmp/. */
 static int
 reg_place_prepare_inside(reg_store_t *store, const reg_place_file_t *file,
     const reg_place_t *before, reg_place_t *place, reg_error_t *err)
 {
     reg_path_t  path;
+    size_t      from;
 
     if (before != NULL) {
         memcpy(place->name, before->name, sizeof(place->name));
@@ -56,9 +83,10 @@ reg_place_prepare_inside(reg_store_t *store, const reg_place_file_t *file,
 
     place->whole = file->whole;
     reg_tmp_path(&path, store, place->name);
+    from = before != NULL ? path.len + 1 : path.len;
     reg_path_add(&path, file->path->text + file->whole + 1);
 
-    return reg_place_make_parent(store, &path, err) == -1
+    return reg_place_make_below(store, from, &path, err) == -1
            ? -1 : reg_place_create(store, &path, file->content, err);
 }
 
