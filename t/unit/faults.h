@@ -880,6 +880,7 @@ fault_loop(const fault_loop_t *loop)
     for (int way = 0; way < FAULT_WAYS; way++) {
         fault_way = (fault_way_t) way;
         n = fault_loop_way(loop);
+        fault_forget();
 
         if (n == -1) {
             return -1;
