@@ -12,9 +12,6 @@
 /* in one transaction */
 #define REG_CHANGE_FILES  128
 
-#define REG_CHANGE_RANKS  (sizeof(((reg_change_t *) NULL)->below)             \
-                           / sizeof(size_t))
-
 
 /* Of a record: as many bytes of its absolute path are a directory that is not
  * there yet (0: it is), and which of these directories. */
@@ -42,10 +39,10 @@ reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record)
     reg_record_add(&c->records, &record);
     reg_buf_put(&c->wholes, &whole, sizeof(whole));
     c->n++;
-    c->lowest += record.rank == 0;
 
-    for (size_t i = (size_t) record.rank; i < REG_CHANGE_RANKS; i++) {
-        c->below[i] = c->records.len;
+    if (record.rank == 0) {
+        c->nlowest++;
+        c->lowest = c->records.len;
     }
 }
 
@@ -236,7 +233,6 @@ reg_change_place(const reg_change_t *c, const reg_change_rest_t *rest,
 
         if (rc == 1) {
             done = rest->wholes[i].group;
-            rest->places[i].name[0] = '\0';
         }
     }
 
@@ -300,7 +296,7 @@ int
 reg_change_commit(reg_change_t *c, reg_error_t *err)
 {
     reg_str_t  records = reg_buf_str(&c->records);
-    reg_str_t  lowest = { c->below[0], records.data };
+    reg_str_t  lowest = { c->lowest, records.data };
     size_t     skip = 0;
 
     if (c->failed || !reg_buf_ok(&c->records) || !reg_buf_ok(&c->wholes)) {
@@ -319,7 +315,7 @@ reg_change_commit(reg_change_t *c, reg_error_t *err)
 
         records.data += lowest.len;
         records.len -= lowest.len;
-        skip = c->lowest;
+        skip = c->nlowest;
     }
 
     return reg_change_journal(c, skip, records, err);

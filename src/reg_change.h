@@ -31,8 +31,8 @@ typedef struct {
     reg_buf_t              records;     /* owned */
     reg_buf_t              wholes;      /* owned: reg_change_whole_t of each */
     size_t                 n;           /* of them */
-    size_t                 below[3];    /* bytes of records, by rank: its end */
-    size_t                 lowest;      /* records of rank 0 */
+    size_t                 nlowest;     /* of rank 0, */
+    size_t                 lowest;      /* and their bytes */
     size_t                 whole;       /* of those that come */
     uint32_t               group;
     reg_journal_places_t   places;

@@ -26,6 +26,23 @@ reg_place_create(reg_store_t *store, const reg_path_t *path,
 }
 
 
+/* A new file in _tmp/, which is to be put. */
+static int
+reg_place_write(reg_store_t *store, reg_place_t *place, reg_str_t content,
+    reg_error_t *err)
+{
+    reg_path_t  path;
+
+    if (reg_tmp_name(place->name, err) == -1) {
+        return -1;
+    }
+
+    reg_tmp_path(&path, store, place->name);
+
+    return reg_place_create(store, &path, content, err);
+}
+
+
 static int
 reg_place_make_parent(reg_store_t *store, const reg_path_t *path,
     reg_error_t *err)
@@ -95,8 +112,7 @@ int
 reg_place_prepare(reg_store_t *store, const reg_place_file_t *file,
     const reg_place_t *before, reg_place_t *place, reg_error_t *err)
 {
-    reg_path_t  path;
-    int         rc, fd;
+    int  rc, fd;
 
     *place = (reg_place_t) { .whole = 0 };
 
@@ -124,13 +140,7 @@ reg_place_prepare(reg_store_t *store, const reg_place_file_t *file,
                              file->path->text);
     }
 
-    if (reg_tmp_name(place->name, err) == -1) {
-        return -1;
-    }
-
-    reg_tmp_path(&path, store, place->name);
-
-    return reg_place_create(store, &path, file->content, err);
+    return reg_place_write(store, place, file->content, err);
 }
 
 
@@ -177,8 +187,13 @@ reg_place_put_whole(reg_store_t *store, reg_place_t *place,
 
     rc = reg_place_rename(store, &from, &dir, err);
 
-    if (rc != 1) {
-        return rc == 0 ? 1 : -1;
+    if (rc == -1) {
+        return -1;
+    }
+
+    if (rc == 0) {
+        place->name[0] = '\0';
+        return 1;
     }
 
     reg_path_add(&from, path->text + place->whole + 1);
@@ -283,19 +298,15 @@ reg_place_restore(reg_store_t *store, const reg_path_t *path,
     reg_str_t content, reg_error_t *err)
 {
     reg_place_t  place = { .whole = 0 };
-    reg_path_t   tmp;
     int          rc = -1;
 
     if (reg_place_clear(store, path, err) == -1
-        || reg_place_make_parent(store, path, err) == -1
-        || reg_tmp_name(place.name, err) == -1)
+        || reg_place_make_parent(store, path, err) == -1)
     {
         return -1;
     }
 
-    reg_tmp_path(&tmp, store, place.name);
-
-    if (reg_place_create(store, &tmp, content, err) == 0) {
+    if (reg_place_write(store, &place, content, err) == 0) {
         rc = reg_place_put(store, &place, path, err);
     }
 
