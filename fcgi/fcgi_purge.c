@@ -5,8 +5,8 @@
 #include "fcgi_chore.h"
 #include "fcgi_metrics.h"
 #include "reg_clock.h"
-#include "reg_durable.h"
 #include "reg_purge.h"
+#include "reg_removal.h"
 #include "reg_turn.h"
 
 

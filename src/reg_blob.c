@@ -8,6 +8,7 @@
 #include "reg_durable.h"
 #include "reg_link.h"
 #include "reg_lock.h"
+#include "reg_removal.h"
 
 
 static int

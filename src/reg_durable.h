@@ -1,6 +1,7 @@
 /*
- * reg_durable: write, sync, rename, sync.  Nothing else in the project makes
- * a file visible or removes one.
+ * reg_durable: write, sync, rename, sync.  What is removed is reg_removal.h's,
+ * what the journal makes durable reg_place.h's; nothing else in the project
+ * makes a file of the tree visible.
  *
  * A transaction stages new files, and existing ones that are to move, then
  * makes them visible in the order of their ranks.  A crash at any instruction
@@ -50,9 +51,8 @@
 
 #include "reg_store.h"
 
-#define REG_DURABLE_RANKS     3
-#define REG_DURABLE_SYNCS     32
-#define REG_DURABLE_DIR_MODE  0755
+#define REG_DURABLE_RANKS  3
+#define REG_DURABLE_SYNCS  32
 
 typedef struct {
     int          rank;
@@ -99,74 +99,5 @@ int reg_durable_keep(reg_durable_t *t, int rank, int fd, const reg_path_t *at,
 int reg_durable_commit(reg_durable_t *t, reg_error_t *err);
 
 void reg_durable_free(reg_durable_t *t);
-
-
-/* Makes the tree's top directory and what leads to it, not synced; nothing else
- * makes that. */
-int reg_durable_begin(reg_store_t *store, reg_error_t *err);
-
-/* mkdir -p, not synced: for what need not survive a crash.  -1 with UNAVAILABLE
- * if the tree itself is not there.  make says whether dir is new (1), and works
- * although it may be a file (0). */
-int reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir,
-    reg_error_t *err);
-int reg_durable_make(reg_store_t *store, const reg_path_t *dir,
-    reg_error_t *err);
-
-/* Opens what is at path if it is a regular file with exactly this content; -1
- * if not. */
-int reg_durable_open_same(reg_store_t *store, const char *path,
-    reg_str_t content);
-
-/* Writes all of data at offset.  Short writes and EINTR are dealt with. */
-int reg_durable_write(reg_store_t *store, int fd, const void *data,
-    size_t len, int64_t offset, const char *path, reg_error_t *err);
-
-/* Replaces a file that is not of the tree, such as one of accounts, with mode
- * and owner of like: after a crash there is the old one or the new one.  path
- * is absolute.  The caller lets nobody else do the same (reg_edit.h): PATH.new
- * is made on the way. */
-int reg_durable_replace(const reg_sys_t *sys, const char *path,
-    const struct stat *like, reg_str_t content, reg_error_t *err);
-
-/* Removes a file and, while they are empty, its directories up to stop (which
- * stays), and syncs the removal.  A file that is not there gives -1 with the
- * missing code. */
-int reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
-    const reg_path_t *stop, reg_error_code_t missing, reg_error_t *err);
-
-/* Removes a directory with all that is in it: it vanishes at once, the removal
- * is synced, then it is taken apart.  No symbolic link is followed. */
-int reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
-    reg_error_code_t missing, reg_error_t *err);
-
-/* Moves something to tmp, not synced. */
-int reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
-    const reg_path_t *tmp, reg_error_code_t missing, reg_error_t *err);
-
-/* Removes a directory, not synced: after a crash it may be there again, or a
- * part of it.  For what nobody is told of. */
-int reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
-    reg_error_code_t missing, reg_error_t *err);
-
-/* Removes *dir if it is empty, and so the directories above it up to stop
- * (which stays); *dir is then the deepest that is left.  Not synced. */
-void reg_durable_prune(reg_store_t *store, reg_path_t *dir,
-    const reg_path_t *stop);
-
-/* Takes a directory apart in place, not synced.  Best effort: what cannot be
- * removed is litter. */
-void reg_durable_discard(const reg_path_t *dir);
-
-/* A directory that would be removed is kept in _spare/, with what is in it, and
- * used again, by whatever process comes for one: an inode that is not freed
- * and made again is written less often, and ext4 without a journal passes over
- * freed ones, one by one, for minutes.  Not synced.  False: there is none to
- * take, or enough are kept. */
-bool reg_durable_spare_take(reg_store_t *store, const reg_path_t *dir);
-bool reg_durable_spare_give(reg_store_t *store, const reg_path_t *dir);
-
-/* Removes what a crash left in _tmp/ more than age seconds before now. */
-void reg_durable_sweep(reg_store_t *store, time_t now, time_t age);
 
 #endif

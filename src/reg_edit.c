@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_file.h"
 #include "reg_reread.h"
 
 

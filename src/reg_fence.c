@@ -5,7 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_file.h"
 
 
 #define REG_FENCE_DIGITS  16

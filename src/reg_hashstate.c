@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_dir.h"
+#include "reg_file.h"
+#include "reg_removal.h"
 
 
 #define REG_HASHSTATE_DIR   "hashstates"

@@ -19,7 +19,7 @@
  *       _tmp/                                    ours: files about to be
  *                                                renamed into place
  *       _spare/N/                                ours: directories to be used
- *                                                again, see reg_durable.h
+ *                                                again, see reg_spare.h
  *       _journal/                                ours: see reg_journal.h
  *       _purge                                   ours: see reg_turn.h
  *       _fence                                   ours: see reg_fence.h

@@ -5,7 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_dir.h"
 
 
 static int

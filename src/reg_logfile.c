@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "reg_clock.h"
-#include "reg_durable.h"
+#include "reg_dir.h"
+#include "reg_file.h"
 #include "reg_hash.h"
 
 

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_dir.h"
+#include "reg_file.h"
+#include "reg_removal.h"
 
 
 /* how often a rename is tried again when gc or a delete removes the directory

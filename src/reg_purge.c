@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_removal.h"
 #include "reg_repo.h"
 #include "reg_upload.h"
 

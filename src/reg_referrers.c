@@ -5,8 +5,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "reg_dir.h"
 #include "reg_durable.h"
+#include "reg_file.h"
 #include "reg_link.h"
+#include "reg_removal.h"
 
 
 #define REG_REFERRERS_CHUNK  (64 * 1024)

@@ -3,9 +3,9 @@
 #include "reg_blob.h"
 #include "reg_catalog.h"
 #include "reg_change.h"
-#include "reg_durable.h"
 #include "reg_link.h"
 #include "reg_lock.h"
+#include "reg_removal.h"
 #include "reg_tag.h"
 
 

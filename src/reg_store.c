@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "reg_clock.h"
-#include "reg_durable.h"
+#include "reg_dir.h"
 #include "reg_sync.h"
 
 

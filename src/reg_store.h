@@ -57,7 +57,7 @@ typedef struct {
      * reg_durable.c */
     _Atomic uint64_t  dirs[REG_STORE_DIRS];
 
-    _Atomic unsigned  spare;          /* the next place; see reg_durable.c */
+    _Atomic unsigned  spare;          /* the next place; see reg_spare.c */
 
     /* rounds of syncfs; see reg_sync.c */
     pthread_mutex_t   sync_lock;

@@ -1,10 +1,10 @@
 #include "reg_tag.h"
 
 #include "reg_change.h"
-#include "reg_durable.h"
 #include "reg_link.h"
 #include "reg_lists.h"
 #include "reg_lock.h"
+#include "reg_removal.h"
 #include "reg_repo.h"
 
 

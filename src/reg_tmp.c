@@ -5,7 +5,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "reg_durable.h"
+#include "reg_dir.h"
+#include "reg_file.h"
 
 
 #define REG_TMP_MODE  0644

@@ -2,7 +2,7 @@
  * reg_tmp: what is made in _tmp/ until rename(2) gives it its place (D5 of
  * reg_durable.h).
  *
- * A crash leaves it there as litter (reg_durable_sweep()).
+ * A crash leaves it there as litter (reg_removal_sweep()).
  *
  * Blocks: disk
  */

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include "reg_clock.h"
+#include "reg_dir.h"
 #include "reg_durable.h"
+#include "reg_file.h"
 #include "reg_hashstate.h"
 #include "reg_lock.h"
+#include "reg_removal.h"
+#include "reg_spare.h"
 
 
 /* write-back is started in steps, and what is older than a window is waited

@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include "faults.h"
+#include "reg_dir.h"
+#include "reg_file.h"
+#include "reg_removal.h"
 
 
 static reg_error_t    err;

@@ -10,7 +10,7 @@
 
 #include "faults.h"
 #include "reg_change.h"
-#include "reg_durable.h"
+#include "reg_removal.h"
 #include "reg_tag.h"
 
 

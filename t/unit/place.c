@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "reg_durable.h"
 #include "tree.h"
 
 

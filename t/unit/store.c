@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "reg_durable.h"
+#include "reg_dir.h"
 #include "tree.h"
 
 

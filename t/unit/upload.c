@@ -10,7 +10,6 @@
 
 #include "faults.h"
 #include "reg_blob.h"
-#include "reg_durable.h"
 
 
 #define NOBODY  "0f0e0d0c-0b0a-4908-8706-050403020100"
