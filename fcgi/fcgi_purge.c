@@ -123,7 +123,7 @@ fcgi_purge_round(fcgi_chore_t *chore, void *ctx)
         return wait;
     }
 
-    reg_durable_sweep(p->service->store, now.wall, FCGI_PURGE_LITTER);
+    reg_removal_sweep(p->service->store, now.wall, FCGI_PURGE_LITTER);
 
     if (config->purge_enabled) {
         fcgi_purge_uploads(p, now.wall);

@@ -178,7 +178,7 @@ reg_blob_delete(reg_store_t *store, const reg_name_t *name,
     reg_layout_layers(&stop, &store->v2, name);
 
     if (lock != -1) {
-        rc = reg_durable_unlink(store, &link, &stop, REG_BLOB_UNKNOWN, err)
+        rc = reg_removal_unlink(store, &link, &stop, REG_BLOB_UNKNOWN, err)
              == -1 ? -1 : reg_change_gone(store, &link, err);
     }
 

@@ -473,7 +473,7 @@ reg_catalog_check(reg_catalog_t *catalog, const reg_catalog_watch_t *watch,
 
     reg_layout_catalog(&dir, &catalog->store->v2);
 
-    if (reg_durable_mkdir(catalog->store, &dir, err) == -1) {
+    if (reg_dir_mkdir(catalog->store, &dir, err) == -1) {
         return -1;
     }
 

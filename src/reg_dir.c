@@ -6,7 +6,7 @@
 
 
 int
-reg_durable_open_dir(reg_store_t *store, const char *path)
+reg_dir_open(reg_store_t *store, const char *path)
 {
     return store->sys->open(path, O_RDONLY | O_DIRECTORY, 0);
 }
@@ -15,7 +15,7 @@ reg_durable_open_dir(reg_store_t *store, const char *path)
 /* Makes dir and its parents, which are no shorter than top: upwards to what
  * exists, then down again.  1: dir is new; 0: it was there. */
 static int
-reg_durable_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
+reg_dir_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
     reg_error_t *err)
 {
     reg_path_t  path = *dir;
@@ -24,7 +24,7 @@ reg_durable_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
 
     /* a link that leads nowhere both exists and does not */
     for (size_t steps = 0; steps < REG_PATH_MAX; steps++) {
-        rc = store->sys->mkdir(path.text, REG_DURABLE_DIR_MODE);
+        rc = store->sys->mkdir(path.text, REG_DIR_MODE);
 
         if (rc == 0 || errno == EEXIST) {
             if (depth == 0) {
@@ -53,36 +53,35 @@ reg_durable_climb_to(reg_store_t *store, size_t top, const reg_path_t *dir,
 /* The tree is made once, when it is opened: where it has gone since, a disk may
  * not be mounted. */
 int
-reg_durable_make(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+reg_dir_make(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
 {
-    return reg_durable_climb_to(store, store->v2.len + 1, dir, err);
+    return reg_dir_climb_to(store, store->v2.len + 1, dir, err);
 }
 
 
 int
-reg_durable_begin(reg_store_t *store, reg_error_t *err)
+reg_dir_make_top(reg_store_t *store, reg_error_t *err)
 {
-    return reg_durable_climb_to(store, 2, &store->v2, err) == -1 ? -1 : 0;
+    return reg_dir_climb_to(store, 2, &store->v2, err) == -1 ? -1 : 0;
 }
 
 
 /* Opens dir, making it and its parents if need be. */
 int
-reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
-    reg_error_t *err)
+reg_dir_need(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
 {
-    int  fd = reg_durable_open_dir(store, dir->text);
+    int  fd = reg_dir_open(store, dir->text);
 
     if (fd != -1 || errno != ENOENT) {
         return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
                                              dir->text);
     }
 
-    if (reg_durable_make(store, dir, err) == -1) {
+    if (reg_dir_make(store, dir, err) == -1) {
         return -1;
     }
 
-    fd = reg_durable_open_dir(store, dir->text);
+    fd = reg_dir_open(store, dir->text);
 
     return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
                                          dir->text);
@@ -90,9 +89,9 @@ reg_durable_make_dir(reg_store_t *store, const reg_path_t *dir,
 
 
 int
-reg_durable_mkdir(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
+reg_dir_mkdir(reg_store_t *store, const reg_path_t *dir, reg_error_t *err)
 {
-    int  fd = reg_durable_make_dir(store, dir, err);
+    int  fd = reg_dir_need(store, dir, err);
 
     if (fd == -1) {
         return -1;

@@ -113,8 +113,8 @@ reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
     }
 
     for (size_t i = 0; rc == 0 && i < t->ndirs; i++) {
-        rc = reg_durable_fsync(t->store->sys, t->dirs[i].fd,
-                               "a directory of the transaction", err);
+        rc = reg_file_sync(t->store->sys, t->dirs[i].fd,
+                           "a directory of the transaction", err);
     }
 
     return reg_durable_end_barrier(t, rc);
@@ -162,7 +162,7 @@ reg_durable_need_dir(reg_durable_t *t, const reg_path_t *dir, reg_error_t *err)
 {
     reg_path_t  path = *dir;
     uint64_t    id, above;
-    int         fd = reg_durable_make_dir(t->store, dir, err);
+    int         fd = reg_dir_need(t->store, dir, err);
 
     if (fd == -1) {
         return -1;
@@ -173,7 +173,7 @@ reg_durable_need_dir(reg_durable_t *t, const reg_path_t *dir, reg_error_t *err)
 
     while (!reg_durable_known(t->store, id) && path.len > t->store->v2.len) {
         reg_path_parent(&path);
-        fd = reg_durable_open_dir(t->store, path.text);
+        fd = reg_dir_open(t->store, path.text);
 
         if (fd == -1) {
             return reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
@@ -246,7 +246,7 @@ reg_durable_put(reg_durable_t *t, int rank, const reg_path_t *to,
         return -1;
     }
 
-    file->fd = reg_durable_open_same(t->store, to->text, content);
+    file->fd = reg_file_open_same(t->store, to->text, content);
 
     if (file->fd != -1) {
         return 0;
@@ -320,8 +320,8 @@ reg_durable_sync_files(reg_durable_t *t, reg_error_t *err)
     }
 
     for (size_t i = 0; i < t->nfiles; i++) {
-        if (reg_durable_fsync(t->store->sys, t->files[i].fd,
-                              t->files[i].to.text, err) == -1)
+        if (reg_file_sync(t->store->sys, t->files[i].fd,
+                          t->files[i].to.text, err) == -1)
         {
             return -1;
         }
@@ -336,8 +336,8 @@ reg_durable_sync_large(reg_durable_t *t, reg_error_t *err)
 {
     for (size_t i = 0; i < t->nfiles; i++) {
         if (reg_durable_is_large(t->files[i].fd)
-            && reg_durable_fsync(t->store->sys, t->files[i].fd,
-                                 t->files[i].to.text, err) == -1)
+            && reg_file_sync(t->store->sys, t->files[i].fd,
+                             t->files[i].to.text, err) == -1)
         {
             return -1;
         }
@@ -412,7 +412,7 @@ reg_durable_need_parent(reg_durable_t *t, const reg_path_t *path,
     int         fd;
 
     reg_path_parent(&dir);
-    fd = reg_durable_open_dir(t->store, dir.text);
+    fd = reg_dir_open(t->store, dir.text);
 
     if (fd == -1 && errno == ENOENT) {
         return 0;                                /* it was deleted since */

@@ -137,8 +137,8 @@ reg_edit_text(const reg_edit_t *edit)
 int
 reg_edit_commit(reg_edit_t *edit, reg_str_t text, reg_error_t *err)
 {
-    return reg_durable_replace(&reg_sys_kernel, edit->path, &edit->st, text,
-                               err);
+    return reg_file_replace(&reg_sys_kernel, edit->path, &edit->st, text,
+                            err);
 }
 
 

@@ -6,7 +6,7 @@
 
 
 static int
-reg_durable_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
+reg_file_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
     int64_t offset, const char *path, reg_error_t *err)
 {
     const char  *p = data.data;
@@ -33,17 +33,16 @@ reg_durable_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
 
 
 int
-reg_durable_write(reg_store_t *store, int fd, const void *data, size_t len,
+reg_file_write(reg_store_t *store, int fd, const void *data, size_t len,
     int64_t offset, const char *path, reg_error_t *err)
 {
-    return reg_durable_write_all(store->sys, fd, (reg_str_t) { len, data },
-                                 offset, path, err);
+    return reg_file_write_all(store->sys, fd, (reg_str_t) { len, data },
+                              offset, path, err);
 }
 
 
 int
-reg_durable_fsync(const reg_sys_t *sys, int fd, const char *path,
-    reg_error_t *err)
+reg_file_sync(const reg_sys_t *sys, int fd, const char *path, reg_error_t *err)
 {
     int  rc;
 
@@ -59,7 +58,7 @@ reg_durable_fsync(const reg_sys_t *sys, int fd, const char *path,
 
 
 int
-reg_durable_open_same(reg_store_t *store, const char *path, reg_str_t content)
+reg_file_open_same(reg_store_t *store, const char *path, reg_str_t content)
 {
     struct stat  st;
     char         chunk[4096];
@@ -97,7 +96,7 @@ reg_durable_open_same(reg_store_t *store, const char *path, reg_str_t content)
 
 /* Makes tmp, which is to become path, with mode and owner of like. */
 static int
-reg_durable_create_like(const reg_sys_t *sys, const char *tmp,
+reg_file_create_like(const reg_sys_t *sys, const char *tmp,
     const struct stat *like, reg_error_t *err)
 {
     int  fd;
@@ -125,7 +124,7 @@ reg_durable_create_like(const reg_sys_t *sys, const char *tmp,
 
 
 static int
-reg_durable_sync_parent(const reg_sys_t *sys, const char *path,
+reg_file_sync_parent(const reg_sys_t *sys, const char *path,
     reg_error_t *err)
 {
     reg_path_t  dir;
@@ -141,7 +140,7 @@ reg_durable_sync_parent(const reg_sys_t *sys, const char *path,
         return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
     }
 
-    rc = reg_durable_fsync(sys, fd, dir.text, err);
+    rc = reg_file_sync(sys, fd, dir.text, err);
     (void) close(fd);
 
     return rc;
@@ -149,7 +148,7 @@ reg_durable_sync_parent(const reg_sys_t *sys, const char *path,
 
 
 int
-reg_durable_replace(const reg_sys_t *sys, const char *path,
+reg_file_replace(const reg_sys_t *sys, const char *path,
     const struct stat *like, reg_str_t content, reg_error_t *err)
 {
     int   fd, rc, n;
@@ -161,14 +160,14 @@ reg_durable_replace(const reg_sys_t *sys, const char *path,
         return reg_error_sys(err, ENAMETOOLONG, REG_UNKNOWN, "replace", path);
     }
 
-    fd = reg_durable_create_like(sys, tmp, like, err);
+    fd = reg_file_create_like(sys, tmp, like, err);
 
     if (fd == -1) {
         return -1;
     }
 
-    rc = reg_durable_write_all(sys, fd, content, 0, tmp, err) == -1
-         || reg_durable_fsync(sys, fd, tmp, err) == -1 ? -1 : 0;
+    rc = reg_file_write_all(sys, fd, content, 0, tmp, err) == -1
+         || reg_file_sync(sys, fd, tmp, err) == -1 ? -1 : 0;
 
     (void) close(fd);                            /* was synced */
 
@@ -181,5 +180,5 @@ reg_durable_replace(const reg_sys_t *sys, const char *path,
         return -1;
     }
 
-    return reg_durable_sync_parent(sys, path, err);
+    return reg_file_sync_parent(sys, path, err);
 }

@@ -46,7 +46,7 @@ reg_hashstate_save(reg_store_t *store, const reg_path_t *dir,
 
     reg_hashstate_dir(&path, dir, hash->alg);
 
-    if (reg_durable_mkdir(store, &path, err) == -1) {
+    if (reg_dir_mkdir(store, &path, err) == -1) {
         return -1;
     }
 
@@ -59,7 +59,7 @@ reg_hashstate_save(reg_store_t *store, const reg_path_t *dir,
                              path.text);
     }
 
-    rc = reg_durable_write(store, fd, state, len, 0, path.text, err);
+    rc = reg_file_write(store, fd, state, len, 0, path.text, err);
     (void) close(fd);                   /* a hint, see above */
 
     return rc;
@@ -141,7 +141,7 @@ reg_hashstate_discard(const reg_path_t *dir)
     reg_path_t  path = *dir;
 
     reg_path_add(&path, REG_HASHSTATE_DIR);
-    reg_durable_discard(&path);
+    reg_removal_discard(&path);
 }
 
 

@@ -44,7 +44,7 @@ reg_lock_make(reg_store_t *store, const reg_path_t *dir, int how,
         return -1;
     }
 
-    return reg_durable_mkdir(store, dir, err) == -1
+    return reg_dir_mkdir(store, dir, err) == -1
            ? -1 : reg_lock_open(dir, how, REG_UNKNOWN, err);
 }
 

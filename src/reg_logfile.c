@@ -102,8 +102,8 @@ static int
 reg_logfile_pwrite(const reg_logfile_t *f, int fd, const void *data,
     size_t len, size_t offset, reg_error_t *err)
 {
-    return reg_durable_write(f->store, fd, data, len, (int64_t) offset,
-                             "_journal", err);
+    return reg_file_write(f->store, fd, data, len, (int64_t) offset,
+                          "_journal", err);
 }
 
 
@@ -598,7 +598,7 @@ reg_logfile_open_dir(reg_logfile_t *f, reg_error_t *err)
 
     reg_layout_journal(&path, &f->store->v2);
 
-    if (reg_durable_mkdir(f->store, &path, err) == -1) {
+    if (reg_dir_mkdir(f->store, &path, err) == -1) {
         return -1;
     }
 

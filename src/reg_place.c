@@ -53,7 +53,7 @@ reg_place_make_parent(reg_store_t *store, const reg_path_t *path,
 
     reg_path_parent(&dir);
 
-    return reg_durable_make(store, &dir, err);
+    return reg_dir_make(store, &dir, err);
 }
 
 
@@ -75,7 +75,7 @@ reg_place_make_below(reg_store_t *store, size_t from, const reg_path_t *path,
 
         dir.text[i] = '\0';
 
-        if (store->sys->mkdir(dir.text, REG_DURABLE_DIR_MODE) == -1) {
+        if (store->sys->mkdir(dir.text, REG_DIR_MODE) == -1) {
             return reg_place_make_parent(store, path, err);
         }
 
@@ -130,8 +130,8 @@ reg_place_prepare(reg_store_t *store, const reg_place_file_t *file,
 
     /* nothing is in a directory that is new */
     errno = 0;
-    fd = rc == 1 ? -1 : reg_durable_open_same(store, file->path->text,
-                                              file->content);
+    fd = rc == 1 ? -1 : reg_file_open_same(store, file->path->text,
+                                           file->content);
     if (fd != -1) {
         (void) close(fd);               /* was only read */
         return 0;
@@ -241,7 +241,7 @@ reg_place_abandon(reg_store_t *store, reg_place_t *place)
     reg_tmp_path(&path, store, place->name);
 
     if (place->whole > 0) {
-        reg_durable_discard(&path);
+        reg_removal_discard(&path);
     } else {
         (void) store->sys->unlink(path.text);    /* else litter */
     }
@@ -284,7 +284,7 @@ reg_place_clear(reg_store_t *store, const reg_path_t *path, reg_error_t *err)
         if (reg_place_is_odd(part.text, len == path->len)) {
             return reg_tmp_new(&tmp, store, err) == -1
                    ? -1
-                   : reg_durable_set_aside(store, &part, &tmp, REG_UNKNOWN,
+                   : reg_removal_set_aside(store, &part, &tmp, REG_UNKNOWN,
                                            err);
         }
 

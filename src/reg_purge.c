@@ -146,7 +146,7 @@ reg_purge_look(reg_purge_walk_t *w, const reg_name_t *name, reg_error_t *err)
 
     if (empty && !w->purge->dry_run) {
         reg_layout_repositories(&stop, &w->store->v2);
-        reg_durable_prune(w->store, &path, &stop);
+        reg_removal_prune(w->store, &path, &stop);
     }
 
     return 0;

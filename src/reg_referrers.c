@@ -270,7 +270,7 @@ reg_referrers_lock(reg_store_t *store, const reg_path_t *path,
                               0644);
 
         if (fd == -1 && errno == ENOENT) {
-            if (reg_durable_mkdir(store, &dir, err) == -1) {
+            if (reg_dir_mkdir(store, &dir, err) == -1) {
                 return -1;
             }
             continue;
@@ -457,8 +457,8 @@ reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
         goto out;
     }
 
-    if (reg_durable_write(store, fd, lines.data, lines.len, end, path->text,
-                          err) == -1)
+    if (reg_file_write(store, fd, lines.data, lines.len, end, path->text,
+                       err) == -1)
     {
         added = -1;                     /* who comes next takes it back */
     }
@@ -564,7 +564,7 @@ reg_referrers_clean_locked(reg_store_t *store, const reg_name_t *name,
 
     if (c.gone == 0
         || (c.lines.len == 0
-            && reg_durable_unlink(store, path, &stop, REG_UNKNOWN, err) == 0)
+            && reg_removal_unlink(store, path, &stop, REG_UNKNOWN, err) == 0)
         || (c.lines.len > 0
             && reg_durable_put(&t, 0, path, reg_buf_str(&c.lines), err) == 0
             && reg_durable_commit(&t, err) == 0))

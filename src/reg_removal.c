@@ -11,11 +11,11 @@
 
 
 /* deeper than anything that the layout has below an upload or a tag */
-#define REG_DURABLE_DEPTH  8
+#define REG_REMOVAL_DEPTH  8
 
 
 void
-reg_durable_prune(reg_store_t *store, reg_path_t *dir, const reg_path_t *stop)
+reg_removal_prune(reg_store_t *store, reg_path_t *dir, const reg_path_t *stop)
 {
     while (dir->len > stop->len && store->sys->rmdir(dir->text) == 0) {
         reg_path_parent(dir);
@@ -24,7 +24,7 @@ reg_durable_prune(reg_store_t *store, reg_path_t *dir, const reg_path_t *stop)
 
 
 int
-reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
+reg_removal_unlink(reg_store_t *store, const reg_path_t *path,
     const reg_path_t *stop, reg_error_code_t missing, reg_error_t *err)
 {
     reg_path_t  dir = *path;
@@ -35,11 +35,11 @@ reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
     }
 
     reg_path_parent(&dir);
-    reg_durable_prune(store, &dir, stop);
+    reg_removal_prune(store, &dir, stop);
 
     /* the deepest directory that is left: its sync makes all below vanish; it
      * may have gone too, with somebody else's delete */
-    while ((fd = reg_durable_open_dir(store, dir.text)) == -1
+    while ((fd = reg_dir_open(store, dir.text)) == -1
            && errno == ENOENT && dir.len > store->v2.len)
     {
         reg_path_parent(&dir);
@@ -49,7 +49,7 @@ reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
         return reg_error_sys(err, errno, REG_UNKNOWN, "open", dir.text);
     }
 
-    rc = reg_durable_fsync(store->sys, fd, dir.text, err);
+    rc = reg_file_sync(store->sys, fd, dir.text, err);
     (void) close(fd);
 
     return rc;
@@ -57,7 +57,7 @@ reg_durable_unlink(reg_store_t *store, const reg_path_t *path,
 
 
 static void
-reg_durable_discard_at(int parent, const char *name, int depth)
+reg_removal_discard_at(int parent, const char *name, int depth)
 {
     struct dirent  *entry;
     DIR            *dir;
@@ -82,7 +82,7 @@ reg_durable_discard_at(int parent, const char *name, int depth)
 
         /* what is a directory is not unlinked: EISDIR (EPERM elsewhere) */
         if (unlinkat(fd, entry->d_name, 0) == -1 && depth > 0) {
-            reg_durable_discard_at(fd, entry->d_name, depth - 1);
+            reg_removal_discard_at(fd, entry->d_name, depth - 1);
         }
     }
 
@@ -92,14 +92,14 @@ reg_durable_discard_at(int parent, const char *name, int depth)
 
 
 void
-reg_durable_discard(const reg_path_t *dir)
+reg_removal_discard(const reg_path_t *dir)
 {
-    reg_durable_discard_at(AT_FDCWD, dir->text, REG_DURABLE_DEPTH);
+    reg_removal_discard_at(AT_FDCWD, dir->text, REG_REMOVAL_DEPTH);
 }
 
 
 int
-reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
+reg_removal_set_aside(reg_store_t *store, const reg_path_t *dir,
     const reg_path_t *tmp, reg_error_code_t missing, reg_error_t *err)
 {
     reg_path_t  parent = *tmp;
@@ -112,7 +112,7 @@ reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
 
     /* it may be _tmp that is missing */
     if (errno == ENOENT
-        && (reg_durable_mkdir(store, &parent, err) == -1
+        && (reg_dir_mkdir(store, &parent, err) == -1
             || store->sys->rename(dir->text, tmp->text) == 0))
     {
         return err->code == REG_OK ? 0 : -1;
@@ -123,7 +123,7 @@ reg_durable_set_aside(reg_store_t *store, const reg_path_t *dir,
 
 
 int
-reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
+reg_removal_rmtree(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err)
 {
     reg_path_t  parent = *dir;
@@ -135,46 +135,46 @@ reg_durable_rmtree(reg_store_t *store, const reg_path_t *dir,
     }
 
     reg_path_parent(&parent);
-    fd = reg_durable_open_dir(store, parent.text);
+    fd = reg_dir_open(store, parent.text);
 
     if (fd == -1) {
         return reg_error_sys(err, errno, missing, "open", parent.text);
     }
 
-    if (reg_durable_set_aside(store, dir, &tmp, missing, err) == -1) {
+    if (reg_removal_set_aside(store, dir, &tmp, missing, err) == -1) {
         (void) close(fd);
         return -1;
     }
 
-    rc = reg_durable_fsync(store->sys, fd, parent.text, err);
+    rc = reg_file_sync(store->sys, fd, parent.text, err);
     (void) close(fd);
 
-    reg_durable_discard(&tmp);
+    reg_removal_discard(&tmp);
 
     return rc;
 }
 
 
 int
-reg_durable_drop(reg_store_t *store, const reg_path_t *dir,
+reg_removal_drop(reg_store_t *store, const reg_path_t *dir,
     reg_error_code_t missing, reg_error_t *err)
 {
     reg_path_t  tmp;
 
     if (reg_tmp_new(&tmp, store, err) == -1
-        || reg_durable_set_aside(store, dir, &tmp, missing, err) == -1)
+        || reg_removal_set_aside(store, dir, &tmp, missing, err) == -1)
     {
         return -1;
     }
 
-    reg_durable_discard(&tmp);
+    reg_removal_discard(&tmp);
 
     return 0;
 }
 
 
 void
-reg_durable_sweep(reg_store_t *store, time_t now, time_t age)
+reg_removal_sweep(reg_store_t *store, time_t now, time_t age)
 {
     struct dirent  *entry;
     struct stat     st;
@@ -198,8 +198,8 @@ reg_durable_sweep(reg_store_t *store, time_t now, time_t age)
         }
 
         if (unlinkat(dirfd(dir), entry->d_name, 0) == -1) {
-            reg_durable_discard_at(dirfd(dir), entry->d_name,
-                                   REG_DURABLE_DEPTH);
+            reg_removal_discard_at(dirfd(dir), entry->d_name,
+                                   REG_REMOVAL_DEPTH);
         }
     }
 

@@ -228,7 +228,7 @@ reg_revision_delete(reg_store_t *store, const reg_name_t *name,
         && reg_revision_require(store, name, d, err) == 0
         && reg_revision_untag(store, name, d, watch, err) == 0)
     {
-        rc = reg_durable_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
+        rc = reg_removal_unlink(store, &link, &stop, REG_MANIFEST_UNKNOWN,
                                 err) == -1
              ? -1 : reg_change_gone(store, &link, err);
     }

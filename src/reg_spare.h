@@ -6,11 +6,11 @@
  * written less often, and ext4 without a journal passes over freed ones, one by
  * one, for minutes.
  *
- *     if (!reg_durable_spare_take(store, &dir)) {     else it is at dir now
+ *     if (!reg_spare_take(store, &dir)) {           else it is at dir now
  *         ... make dir ...
  *     }
  *     ...
- *     if (!reg_durable_spare_give(store, &dir)) {
+ *     if (!reg_spare_give(store, &dir)) {
  *         ... remove dir ...
  *     }
  *
@@ -26,7 +26,7 @@
 #include "reg_store.h"
 
 /* False: there is none to take, or enough are kept. */
-bool reg_durable_spare_take(reg_store_t *store, const reg_path_t *dir);
-bool reg_durable_spare_give(reg_store_t *store, const reg_path_t *dir);
+bool reg_spare_take(reg_store_t *store, const reg_path_t *dir);
+bool reg_spare_give(reg_store_t *store, const reg_path_t *dir);
 
 #endif

@@ -122,19 +122,19 @@ reg_store_furnish(reg_store_t *store, reg_error_t *err)
     reg_path_t  dir;
 
     reg_layout_repositories(&dir, &store->v2);
-    if (reg_durable_mkdir(store, &dir, err) == -1
+    if (reg_dir_mkdir(store, &dir, err) == -1
         || reg_store_sync_way(store, &dir, err) == -1)
     {
         return -1;
     }
 
     reg_layout_spare(&dir, &store->v2);
-    if (reg_durable_mkdir(store, &dir, err) == -1) {
+    if (reg_dir_mkdir(store, &dir, err) == -1) {
         return -1;
     }
 
     reg_layout_tmp(&dir, &store->v2);
-    if (reg_durable_mkdir(store, &dir, err) == -1) {
+    if (reg_dir_mkdir(store, &dir, err) == -1) {
         return -1;
     }
 
@@ -151,7 +151,7 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
 {
     return reg_store_init(store, root, err) == -1
            || reg_store_refuse_database(store, err) == -1
-           || reg_durable_begin(store, err) == -1
+           || reg_dir_make_top(store, err) == -1
            ? -1 : reg_store_furnish(store, err);
 }
 

@@ -59,7 +59,7 @@ reg_tag_remove(reg_store_t *store, const reg_name_t *name,
 
     reg_layout_tag(&dir, &store->v2, name, tag);
 
-    if (reg_durable_rmtree(store, &dir, REG_MANIFEST_UNKNOWN, err) == -1
+    if (reg_removal_rmtree(store, &dir, REG_MANIFEST_UNKNOWN, err) == -1
         || reg_change_gone(store, &dir, err) == -1)
     {
         return reg_tag_unknown(tag, err);

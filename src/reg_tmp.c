@@ -79,7 +79,7 @@ reg_tmp_open(reg_store_t *store, const reg_path_t *path, reg_error_t *err)
         dir = *path;
         reg_path_parent(&dir);
 
-        if (reg_durable_mkdir(store, &dir, err) == -1) {
+        if (reg_dir_mkdir(store, &dir, err) == -1) {
             return -1;
         }
     }
@@ -96,8 +96,8 @@ reg_tmp_create(reg_store_t *store, const reg_path_t *path, reg_str_t content,
         return -1;
     }
 
-    if (reg_durable_write(store, fd, content.data, content.len, 0, path->text,
-                          err) == -1)
+    if (reg_file_write(store, fd, content.data, content.len, 0, path->text,
+                       err) == -1)
     {
         (void) close(fd);
         (void) store->sys->unlink(path->text);       /* else litter */

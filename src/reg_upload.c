@@ -87,8 +87,8 @@ reg_upload_write_file(reg_store_t *store, const reg_path_t *dir,
         return reg_error_sys(err, EEXIST, REG_UNKNOWN, "create", path.text);
     }
 
-    rc = reg_durable_write(store, fd, content.data, content.len, 0, path.text,
-                           err);
+    rc = reg_file_write(store, fd, content.data, content.len, 0, path.text,
+                        err);
     (void) close(fd);                   /* 202 promises nothing */
 
     return rc;
@@ -102,7 +102,7 @@ reg_upload_fill(reg_store_t *store, const reg_path_t *dir, reg_str_t started,
     if (reg_upload_write_file(store, dir, "startedat", started, err) == -1
         || reg_upload_write_file(store, dir, "data", REG_STR_NULL, err) == -1)
     {
-        reg_durable_discard(dir);
+        reg_removal_discard(dir);
         return -1;
     }
 
@@ -117,13 +117,13 @@ reg_upload_make(reg_store_t *store, const reg_path_t *dir, reg_str_t started,
 {
     reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (reg_durable_spare_take(store, dir)
+    if (reg_spare_take(store, dir)
         && reg_upload_fill(store, dir, started, &quiet) == 0)
     {
         return 0;
     }
 
-    return reg_durable_mkdir(store, dir, err) == -1
+    return reg_dir_mkdir(store, dir, err) == -1
            ? -1 : reg_upload_fill(store, dir, started, err);
 }
 
@@ -329,7 +329,7 @@ reg_upload_cancel(reg_store_t *store, const reg_name_t *name,
     rc = reg_upload_lock(&up, err);
 
     if (rc == 0) {
-        rc = reg_durable_rmtree(store, &up.dir, REG_BLOB_UPLOAD_UNKNOWN, err);
+        rc = reg_removal_rmtree(store, &up.dir, REG_BLOB_UPLOAD_UNKNOWN, err);
     }
 
     if (rc == -1 && err->code == REG_BLOB_UPLOAD_UNKNOWN) {
@@ -410,7 +410,7 @@ reg_upload_claim(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
 int
 reg_upload_drop(reg_upload_t *up, reg_error_t *err)
 {
-    int  rc = reg_durable_drop(up->store, &up->dir, REG_BLOB_UPLOAD_UNKNOWN,
+    int  rc = reg_removal_drop(up->store, &up->dir, REG_BLOB_UPLOAD_UNKNOWN,
                                err);
 
     reg_upload_close(up);
@@ -498,8 +498,8 @@ reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err)
     size_t       done = reg_upload_write_direct(up, data);
     reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (reg_durable_write(up->store, up->fd, data.data + done, data.len - done,
-                          up->offset + (int64_t) done, up->dir.text, err)
+    if (reg_file_write(up->store, up->fd, data.data + done, data.len - done,
+                       up->offset + (int64_t) done, up->dir.text, err)
         == -1)
     {
         /* what was written in part does not count */
@@ -635,8 +635,8 @@ reg_upload_retire(reg_upload_t *up)
 {
     reg_hashstate_discard(&up->dir);
 
-    if (!reg_durable_spare_give(up->store, &up->dir)) {
-        reg_durable_discard(&up->dir);
+    if (!reg_spare_give(up->store, &up->dir)) {
+        reg_removal_discard(&up->dir);
     }
 }
 

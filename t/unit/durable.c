@@ -171,7 +171,7 @@ directories_that_others_made_are_synced_all_the_way(void **state)
 
     /* made, but not synced: as mkdir for an upload leaves it */
     path = at("a/b/c");
-    assert_int_equal(reg_durable_mkdir(&tree_store, &path, &err), 0);
+    assert_int_equal(reg_dir_mkdir(&tree_store, &path, &err), 0);
 
     fault_reset(0, 0, FAULT_FAILS);
     fault_install(FAULT_FSYNC);
@@ -210,7 +210,7 @@ a_directory_that_is_made_again_is_synced_again(void **state)
         reg_durable_free(&t);
         assert_int_equal(fault.dirs.n, 0);
 
-        assert_int_equal(reg_durable_unlink(&tree_store, &path, &stop,
+        assert_int_equal(reg_removal_unlink(&tree_store, &path, &stop,
                                             REG_BLOB_UNKNOWN, &err), 0);
         assert_int_equal(fault.dirs.n, 0);
         assert_false(tree_has(at("a").text));
@@ -295,12 +295,12 @@ unlink_removes_empty_directories_up_to_a_stop(void **state)
     (void) state;
 
     assert_int_equal(tree_write(path.text, "1", 1), 0);
-    assert_int_equal(reg_durable_unlink(&tree_store, &path, &stop,
+    assert_int_equal(reg_removal_unlink(&tree_store, &path, &stop,
                                         REG_BLOB_UNKNOWN, &err), 0);
     assert_false(tree_has(at("a/b").text));
     assert_true(tree_has(at("a").text));
 
-    assert_int_equal(reg_durable_unlink(&tree_store, &path, &stop,
+    assert_int_equal(reg_removal_unlink(&tree_store, &path, &stop,
                                         REG_BLOB_UNKNOWN, &err), -1);
     assert_int_equal(err.code, REG_BLOB_UNKNOWN);
 }
@@ -315,7 +315,7 @@ unlink_leaves_directories_that_are_in_use(void **state)
 
     assert_int_equal(tree_write(path.text, "1", 1), 0);
     assert_int_equal(tree_write(other.text, "1", 1), 0);
-    assert_int_equal(reg_durable_unlink(&tree_store, &path, &stop,
+    assert_int_equal(reg_removal_unlink(&tree_store, &path, &stop,
                                         REG_BLOB_UNKNOWN, &err), 0);
     assert_false(tree_has(at("a/b/c").text));
     assert_true(tree_has(other.text));
@@ -335,13 +335,13 @@ a_tree_is_removed_but_nothing_that_it_points_to(void **state)
     assert_int_equal(symlink(at("kept").text, link.text), 0);
     assert_int_equal(mkfifo(at("a/tree/fifo").text, 0600), 0);
 
-    assert_int_equal(reg_durable_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
+    assert_int_equal(reg_removal_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
                                         &err), 0);
     assert_false(tree_has(dir.text));
     assert_true(tree_has(kept.text));
     assert_int_equal(litter(), 0);
 
-    assert_int_equal(reg_durable_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
+    assert_int_equal(reg_removal_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
                                         &err), -1);
     assert_int_equal(err.code, REG_NAME_UNKNOWN);
 }
@@ -364,7 +364,7 @@ a_missing_tmp_is_made_again(void **state)
 
     /* for removals too: what is there must not be called missing */
     assert_int_equal(rmdir(tmp.text), 0);
-    assert_int_equal(reg_durable_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
+    assert_int_equal(reg_removal_rmtree(&tree_store, &dir, REG_NAME_UNKNOWN,
                                         &err), 0);
     assert_false(tree_has(dir.text));
 }
@@ -396,7 +396,7 @@ the_sweep_takes_only_what_is_old(void **state)
     reg_path_add(&path, "new");
     assert_int_equal(tree_write(path.text, "1", 1), 0);
 
-    reg_durable_sweep(&tree_store, time(NULL), 3600);
+    reg_removal_sweep(&tree_store, time(NULL), 3600);
     assert_int_equal(litter(), 1);
     assert_true(tree_has(path.text));
 }
@@ -419,7 +419,7 @@ a_dangling_link_among_the_directories_is_an_error(void **state)
 
     if (pid == 0) {
         (void) alarm(2);
-        _exit(reg_durable_mkdir(&tree_store, &path, &err) == -1
+        _exit(reg_dir_mkdir(&tree_store, &path, &err) == -1
               && err.code != REG_OK ? 0 : 1);
     }
 
@@ -437,7 +437,7 @@ a_file_among_the_directories_is_an_error(void **state)
     (void) state;
 
     assert_int_equal(tree_write(file.text, "1", 1), 0);
-    assert_int_equal(reg_durable_mkdir(&tree_store, &path, &err), -1);
+    assert_int_equal(reg_dir_mkdir(&tree_store, &path, &err), -1);
     assert_int_not_equal(err.code, REG_OK);
 }
 
@@ -624,15 +624,15 @@ a_replaced_file_is_never_half(void **state)
             no_error();
 
             if (kind == FAULT_DIES && (pid = fork()) == 0) {
-                (void) reg_durable_replace(&fault_sys, path, &like,
-                                           REG_STR("new!"), &err);
+                (void) reg_file_replace(&fault_sys, path, &like,
+                                        REG_STR("new!"), &err);
                 _exit(0);
             } else if (kind == FAULT_DIES) {
                 assert_int_equal(waitpid(pid, &status, 0), pid);
                 done = status == 0;
             } else {
-                done = reg_durable_replace(&fault_sys, path, &like,
-                                           REG_STR("new!"), &err) == 0;
+                done = reg_file_replace(&fault_sys, path, &like,
+                                        REG_STR("new!"), &err) == 0;
                 calls = fault.calls < n ? 0 : n + 1;
                 assert_true(!done || fault.dirs.n == 0);
             }
@@ -647,8 +647,8 @@ a_replaced_file_is_never_half(void **state)
     }
 
     fault_reset(0, 0, FAULT_FAILS);
-    assert_int_equal(reg_durable_replace(&fault_sys, path, &like,
-                                         REG_STR("new!"), &err), 0);
+    assert_int_equal(reg_file_replace(&fault_sys, path, &like,
+                                      REG_STR("new!"), &err), 0);
     (void) snprintf(path, sizeof(path), "%s/accounts.new", tree_root);
     assert_false(tree_has(path));
 }

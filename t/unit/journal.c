@@ -1139,7 +1139,7 @@ what_stands_in_the_way_is_moved(void **state)
 
     assert_int_equal(push("v1", 2), 0);
     reg_layout_tag(&path, &tree_store.v2, &name, &tag);
-    reg_durable_discard(&path);
+    reg_removal_discard(&path);
     assert_int_equal(tree_write(path.text, "x", 1), 0);
     reopen();
     assert_true(points("v1", 2));

@@ -69,7 +69,7 @@ what_is_gone_later_is_not_made_again(void **state)
     assert_int_equal(err.code, REG_UNAVAILABLE);
     reg_layout_tmp(&path, &tree_store.v2);
     err = (reg_error_t) REG_ERROR_INIT;
-    assert_int_equal(reg_durable_mkdir(&tree_store, &path, &err), -1);
+    assert_int_equal(reg_dir_mkdir(&tree_store, &path, &err), -1);
     assert_int_equal(err.code, REG_UNAVAILABLE);
     assert_int_equal(tree_count(tree_root), 0);
     assert_false(tree_has(tree_store.v2.text));
