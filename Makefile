@@ -50,8 +50,6 @@ ALLC  := $(CSTD) $(WARN) $(HARDEN) $(CFLAGS) $(SANF) -DREG_VERSION='"$(VERSION)"
 ALLL  := $(LHARD) $(SANF) $(LDFLAGS)
 
 LIBS_SRC  := -lhiredis -ljansson -lyaml -ljose -lpcre2-8 -lldap -llber -lcrypto -lcrypt
-LIBS_FCGI := -lfcgi -lpthread
-LIBS_CTL  := -lpthread
 
 SRC_O  := $(patsubst src/%.c,$B/src/%.o,$(wildcard src/*.c))
 FCGI_O := $(patsubst fcgi/%.c,$B/fcgi/%.o,$(wildcard fcgi/*.c))
@@ -106,7 +104,7 @@ $B/libreg.a: $(SRC_O)
 
 $(WORKER): $(FCGI_O) $B/libreg.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_FCGI) $(LIBS_SRC)
+	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_SRC) -lpthread
 
 # ---- the operator's program -------------------------------------------------
 
@@ -117,7 +115,7 @@ $B/ctl/%.o: ctl/%.c
 
 $(CTL): $(CTL_O) $B/libreg.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_CTL) $(LIBS_SRC)
+	$(Q)$(CC) $(ALLL) -o $@ $^ $(LIBS_SRC) -lpthread
 
 # ---- the module -----------------------------------------------------------
 #

@@ -4,7 +4,7 @@
 
 set -eu
 
-build="gcc make libssl-dev libfcgi-dev libhiredis-dev libjansson-dev libyaml-dev
+build="gcc make libssl-dev libhiredis-dev libjansson-dev libyaml-dev
        libjose-dev libcrypt-dev libldap-dev libpcre2-dev nginx"
 debian_nginx="nginx-dev zlib1g-dev"
 package="dpkg-dev debhelper libcmocka-dev"

@@ -348,6 +348,9 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     m->ctx = ctx;
     m->generation = 1;
 
+    /* a log, or a peer, that is gone is an error of write(2) */
+    (void) signal(SIGPIPE, SIG_IGN);
+
     (void) sigemptyset(&m->signals);
     (void) sigaddset(&m->signals, SIGTERM);
     (void) sigaddset(&m->signals, SIGINT);

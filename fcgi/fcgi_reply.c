@@ -160,46 +160,36 @@ fcgi_reply_reason(int status)
 }
 
 
-static void
-fcgi_reply_put(FCGX_Stream *out, reg_str_t s)
+bool
+fcgi_reply_send(fcgi_reply_t *reply, fcgi_wire_t *wire,
+    fcgi_reply_part_t part)
 {
-    /* a peer that is gone shows when the request is finished */
-    (void) FCGX_PutStr(s.data, (int) s.len, out);
-}
-
-
-void
-fcgi_reply_send(fcgi_reply_t *reply, FCGX_Stream *out, fcgi_reply_part_t part)
-{
-    char       line[64];
-    reg_str_t  body = reply->entry != NULL ? reply->entry->body
-                                           : reg_buf_str(&reply->body);
+    char       status[64], length[64];
+    bool       bare;
+    reg_str_t  body, parts[4];
 
     if (!reg_buf_ok(&reply->head) || !reg_buf_ok(&reply->body)) {
         reg_error_t  err = REG_ERROR_INIT;
 
         (void) reg_error_set(&err, REG_UNKNOWN, "out of memory");
         fcgi_reply_errors(reply, &err, 1);
-        body = reg_buf_str(&reply->body);
     }
 
-    (void) snprintf(line, sizeof(line), "Status: %d %s\r\n", reply->status,
-                    fcgi_reply_reason(reply->status));              /* fits */
-    fcgi_reply_put(out, reg_str_from(line));
-    fcgi_reply_put(out, reg_buf_str(&reply->head));
+    body = reply->entry != NULL ? reply->entry->body
+                                : reg_buf_str(&reply->body);
+    bare = reply->status == 204 || reply->status == 304;
 
-    if (reply->status == 204 || reply->status == 304) {
-        fcgi_reply_put(out, REG_STR("\r\n"));
-        return;
-    }
+    (void) snprintf(status, sizeof(status), "Status: %d %s\r\n",
+                    reply->status, fcgi_reply_reason(reply->status));
+    (void) snprintf(length, sizeof(length), "Content-Length: %zu\r\n\r\n",
+                    body.len);                            /* both fit */
 
-    (void) snprintf(line, sizeof(line), "Content-Length: %zu\r\n\r\n",
-                    body.len);                                      /* fits */
-    fcgi_reply_put(out, reg_str_from(line));
+    parts[0] = reg_str_from(status);
+    parts[1] = reg_buf_str(&reply->head);
+    parts[2] = bare ? REG_STR("\r\n") : reg_str_from(length);
+    parts[3] = bare || part == FCGI_REPLY_HEAD ? REG_STR_NULL : body;
 
-    if (part == FCGI_REPLY_WHOLE && body.len > 0) {
-        fcgi_reply_put(out, body);
-    }
+    return fcgi_wire_answer(wire, parts, 4);
 }
 
 

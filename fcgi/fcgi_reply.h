@@ -5,7 +5,7 @@
  *     fcgi_reply_header(reply, "Location", location);
  *     reg_buf_puts(&reply->body, …);
  *     …
- *     fcgi_reply_send(reply, out, FCGI_REPLY_WHOLE);
+ *     fcgi_reply_send(reply, wire, FCGI_REPLY_WHOLE);
  *
  * Every answer gets an exact Content-Length (but 204 and 304, which have
  * none), Docker-Distribution-Api-Version and X-Content-Type-Options.  A header
@@ -18,9 +18,8 @@
 #ifndef FCGI_REPLY_H
 #define FCGI_REPLY_H
 
-#include <fcgiapp.h>
-
 #include "fcgi_cache.h"
+#include "fcgi_wire.h"
 #include "reg_error.h"
 #include "reg_ref.h"
 
@@ -66,7 +65,8 @@ void fcgi_reply_errors(fcgi_reply_t *reply, const reg_error_t *errs,
 /* Bytes of body that fcgi_reply_send() sends. */
 size_t fcgi_reply_length(const fcgi_reply_t *reply);
 
-void fcgi_reply_send(fcgi_reply_t *reply, FCGX_Stream *out,
+/* False if the connection is not to be used again. */
+bool fcgi_reply_send(fcgi_reply_t *reply, fcgi_wire_t *wire,
     fcgi_reply_part_t part);
 
 void fcgi_reply_free(fcgi_reply_t *reply);

@@ -68,6 +68,14 @@ fcgi_request_method(reg_str_t text)
 }
 
 
+static reg_str_t *
+fcgi_request_field(fcgi_request_t *r, size_t i)
+{
+    return (reg_str_t *) (void *)
+           ((char *) r + fcgi_request_params[i].offset);
+}
+
+
 /* The first value of a parameter wins, so what nginx's configuration sets
  * cannot be replaced; values of Accept add up. */
 static void
@@ -107,15 +115,15 @@ fcgi_request_forget(fcgi_request_t *r)
 
 
 void
-fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
+fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire)
 {
-    size_t  n = sizeof(fcgi_request_params) / sizeof(fcgi_request_params[0]);
+    const size_t  n = sizeof(fcgi_request_params)
+                      / sizeof(fcgi_request_params[0]);
+    reg_str_t     name, value;
+    size_t        at = 0;
 
     for (size_t i = 0; i < n; i++) {
-        reg_str_t  *field = (reg_str_t *) (void *)
-                            ((char *) r + fcgi_request_params[i].offset);
-
-        *field = REG_STR_NULL;
+        *fcgi_request_field(r, i) = REG_STR_NULL;
     }
 
     r->target.kind = REG_TARGETS;
@@ -125,15 +133,10 @@ fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire)
     r->wire = wire;
     fcgi_request_forget(r);
 
-    for (char **p = params; *p != NULL; p++) {
-        reg_str_t  value = reg_str_from(*p);
-        reg_str_t  name = reg_str_cut(&value, '=');
-
+    while (fcgi_wire_pair(wire, &at, &name, &value)) {
         for (size_t i = 0; i < n; i++) {
             if (reg_str_eq(name, fcgi_request_params[i].name)) {
-                fcgi_request_param(r, (reg_str_t *) (void *)
-                                   ((char *) r + fcgi_request_params[i].offset),
-                                   value);
+                fcgi_request_param(r, fcgi_request_field(r, i), value);
                 break;
             }
         }

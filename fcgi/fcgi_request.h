@@ -5,7 +5,7 @@
  *
  *     fcgi_request_init(&r);                         once per thread
  *
- *     fcgi_request_read(&r, fcgx.envp, &wire);       each request
+ *     fcgi_request_read(&r, &wire);                  each request
  *     fcgi_request_body(&r, max, &body, &err)        those that have one
  *     fcgi_request_drain(&r)                         before the answer
  *
@@ -23,7 +23,7 @@
  * A header that a client sends twice arrives as two parameters from nginx
  * before 1.23: those of Accept are joined.
  *
- * Slices live until the next fcgi_request_read().
+ * Slices live until the next head is read from the wire.
  */
 
 #ifndef FCGI_REQUEST_H
@@ -81,8 +81,8 @@ typedef struct {
 
 void fcgi_request_init(fcgi_request_t *r);
 
-/* Takes up the parameters, "NAME=value", that FCGX_Accept_r() has read. */
-void fcgi_request_read(fcgi_request_t *r, char **params, fcgi_wire_t *wire);
+/* Takes up the parameters of the head that has arrived. */
+void fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire);
 
 /* True if it is nginx that asks what it may serve, and no client: only nginx's
  * configuration can give the purpose, which is then "decide". */

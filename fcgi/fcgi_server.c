@@ -9,10 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#include <fcgiapp.h>
 
 #include "fcgi_access.h"
 #include "fcgi_metrics.h"
@@ -54,11 +51,8 @@ typedef struct {
 typedef struct {
     fcgi_server_t   *server;
     pthread_t        id;
-    FCGX_Request     fcgx;
     fcgi_request_t   request;
     fcgi_reply_t     reply;
-    int              feed;            /* what is written here … */
-    int              fed;             /* … libfcgi reads here; or -1 */
     fcgi_wire_t      wire;
 } fcgi_thread_t;
 
@@ -170,31 +164,31 @@ fcgi_server_idle(fcgi_server_t *server, int fd)
 /* ---- requests ------------------------------------------------------------ */
 
 
-/* Answers the request that libfcgi has read. */
-static void
+/* Answers the request whose head has arrived.  False if the connection is not
+ * to be used again. */
+static bool
 fcgi_server_answer(fcgi_thread_t *t)
 {
     fcgi_request_t      *r = &t->request;
     fcgi_reply_t        *reply = &t->reply;
     const int64_t        start = reg_clock_ns(CLOCK_MONOTONIC);
+    bool                 drained, sent;
     fcgi_reply_part_t    part;
     fcgi_log_request_t   line;
     reg_metrics_t       *metrics = t->server->service->metrics;
 
     reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, 1);
 
-    fcgi_request_read(r, t->fcgx.envp, &t->wire);
+    fcgi_request_read(r, &t->wire);
     fcgi_route(t->server->service, r, reply);
     fcgi_access_user(r, reply);
 
     /* what is left of the body would be read as the next request; and nginx,
      * still sending it, would not see our answer */
-    if (!fcgi_request_drain(r)) {
-        t->fcgx.keepConnection = 0;
-    }
+    drained = fcgi_request_drain(r);
 
     part = r->method == FCGI_METHOD_HEAD ? FCGI_REPLY_HEAD : FCGI_REPLY_WHOLE;
-    fcgi_reply_send(reply, t->fcgx.out, part);
+    sent = fcgi_reply_send(reply, &t->wire, part);
 
     line = (fcgi_log_request_t) {
         .client = r->client, .method = r->method_text, .path = r->raw,
@@ -216,96 +210,8 @@ fcgi_server_answer(fcgi_thread_t *t)
     /* an idle thread holds no body */
     fcgi_reply_begin(reply, 200);
     reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, -1);
-}
 
-
-static void
-fcgi_server_unfeed(fcgi_thread_t *t)
-{
-    if (t->feed != -1) {
-        (void) close(t->feed);         /* nobody waits for what is in it */
-    }
-
-    if (t->fed != -1) {
-        (void) close(t->fed);
-    }
-
-    t->feed = -1;
-    t->fed = -1;
-}
-
-
-/* Gives libfcgi the head that was checked, and an empty body. */
-static bool
-fcgi_server_feed(fcgi_thread_t *t)
-{
-    const unsigned char *h = t->wire.buf;
-    unsigned char        end[8] = { h[0], 5, h[2], h[3], 0, 0, 0, 0 };
-    struct iovec         parts[2] = { { t->wire.buf, t->wire.head },
-                                      { end, sizeof(end) } };
-    struct msghdr        message = { .msg_iov = parts, .msg_iovlen = 2 };
-    int                  pair[2];
-    ssize_t              n;
-
-    if (t->feed == -1) {
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
-            return false;
-        }
-
-        t->feed = pair[0];
-        t->fed = pair[1];
-    }
-
-    /* not to wait for ourselves, if a small limit of the system's leaves no
-     * room for it */
-    n = sendmsg(t->feed, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-    return n == (ssize_t) (t->wire.head + sizeof(end));
-}
-
-
-/*
- * One request by libfcgi.  Its FCGX_Accept_r() accepts a connection by itself,
- * and would sit on it until the peer closes it, and read whatever comes.  To
- * serve our connections, and to hear only what fcgi_wire has checked, we set
- * members of the public struct:
- *
- *     ipcFd           our end of a socket pair with the head in it, as accept
- *                     would have done; for the answer, the connection;
- *     keepConnection  1: FCGX_Accept_r() begins with finishing the request
- *                     before, and must not close ipcFd then.  It reads the
- *                     flag of the new request into it;
- *     detached        1: a close is a close, not two seconds of waiting for
- *                     the peer's;
- *     listen_sock     -1: when it wants another connection, after an error on
- *                     this one, which it has closed, it gets EBADF and
- *                     returns.
- *
- * True if the connection is still open, false if it is closed.
- */
-static bool
-fcgi_server_request(fcgi_thread_t *t, int fd)
-{
-    t->fcgx.ipcFd = t->fed;
-    t->fcgx.keepConnection = 1;
-    t->fcgx.detached = 1;
-
-    if (FCGX_Accept_r(&t->fcgx) != 0) {
-        t->fed = -1;                             /* it has closed that */
-        fcgi_server_unfeed(t);
-        (void) close(fd);                        /* nothing was promised */
-        return false;
-    }
-
-    (void) FCGX_GetChar(t->fcgx.in);             /* the end: empties the pair */
-    t->fcgx.ipcFd = fd;
-
-    fcgi_server_answer(t);
-
-    t->fcgx.detached = 1;
-    FCGX_Finish_r(&t->fcgx);
-
-    return t->fcgx.ipcFd >= 0;
+    return drained && sent;
 }
 
 
@@ -332,43 +238,28 @@ static void
 fcgi_server_serve(fcgi_thread_t *t, int fd)
 {
     fcgi_server_t      *server = t->server;
-    fcgi_wire_state_t   state;
+    fcgi_wire_state_t   state = FCGI_WIRE_READY;
 
     fcgi_wire_open(&t->wire, fd);
 
-    for ( ;; ) {
+    do {
         if (atomic_load(&server->draining)) {
             fcgi_server_leave(fd);
         }
 
         state = fcgi_wire_head(&t->wire);
 
-        if (state == FCGI_WIRE_EMPTY) {
-            fcgi_server_idle(server, fd);
-            return;
-        }
-
-        if (state != FCGI_WIRE_READY) {
+        if (state == FCGI_WIRE_GONE
+            || (state == FCGI_WIRE_READY && !fcgi_server_answer(t)))
+        {
             fcgi_server_close(server, fd);
             return;
         }
 
-        if (!fcgi_server_feed(t)) {
-            fcgi_server_unfeed(t);
-            fcgi_server_close(server, fd);
-            return;
-        }
+        /* if more has come since, epoll says so */
+    } while (state == FCGI_WIRE_READY && fcgi_wire_has_more(&t->wire));
 
-        /* libfcgi may close fd, and another thread get the number anew */
-        atomic_store(&server->states[fd], FCGI_CONN_NONE);
-
-        if (!fcgi_server_request(t, fd)) {
-            fcgi_server_forget(server);
-            return;
-        }
-
-        atomic_store(&server->states[fd], FCGI_CONN_BUSY);
-    }
+    fcgi_server_idle(server, fd);
 }
 
 
@@ -463,7 +354,6 @@ fcgi_server_free_thread(fcgi_thread_t *t)
     if (t != NULL) {
         fcgi_request_free(&t->request);
         fcgi_reply_free(&t->reply);
-        fcgi_server_unfeed(t);
         free(t);
     }
 }
@@ -482,11 +372,8 @@ fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
     }
 
     t->server = server;
-    t->feed = -1;
-    t->fed = -1;
     fcgi_request_init(&t->request);
     fcgi_reply_init(&t->reply);
-    (void) FCGX_InitRequest(&t->fcgx, -1, FCGI_FAIL_ACCEPT_ON_INTR);
 
     sys = pthread_create(&t->id, attr, fcgi_server_thread, t);
 
@@ -641,7 +528,7 @@ fcgi_server_run(const fcgi_service_t *service, int listener,
     fcgi_thread_t  **threads = calloc(want, sizeof(*threads));
     pthread_attr_t   attr;
 
-    if (server == NULL || threads == NULL || FCGX_Init() != 0
+    if (server == NULL || threads == NULL
         || pthread_attr_init(&attr) != 0
         || pthread_mutex_init(&server->admit, NULL) != 0)
     {

@@ -8,7 +8,7 @@
  * All threads wait on one epoll instance, which has the listening socket and
  * every idle connection, so an idle connection occupies no thread however many
  * nginx keeps.  A thread that gets a readable one owns it (busy) until the
- * request is answered; libfcgi speaks the protocol, behind fcgi_wire.
+ * request is answered.
  *
  * SIGTERM or SIGINT drains: nothing more is accepted, idle connections are
  * closed without losing a request that is on its way, busy ones after their

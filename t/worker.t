@@ -2,6 +2,7 @@
 # that anybody may write nonsense to (SECURITY.md S16).
 
 use Test::Registry;
+use Test::Registry::Process qw(daemon);
 
 my $r = Test::Registry->new;
 my $fcgi = $r->fcgi;
@@ -228,6 +229,19 @@ ok($status != 0 && $status < 124, 'two workers do not share a socket unasked')
 is($r->request('GET', '/v2/')->{status}, 200, 'the first one still serves');
 
 
+# ---- a log that nobody reads
+
+my $mute = daemon($r->{dir}, 'mute', 'bash', '-c',
+    'exec "$@" 2> >(:)', 'bash', $fcgi, '--config', $r->config_file,
+    '--socket', "$r->{dir}/mute.sock");
+ok(wait_until(20, sub { -S "$r->{dir}/mute.sock" }), 'its socket is there');
+kill 'HUP', $mute->pid;                         # which it says something of
+my $unheard = eval { Test::Registry::Connection->new(
+    unix => "$r->{dir}/mute.sock", timeout => 20) };
+ok($mute->alive && $unheard, 'a worker lives on when its log is gone');
+$mute->stop;
+
+
 # ---- FastCGI, spoken by hand
 
 use constant {
@@ -269,6 +283,20 @@ my $c = worker();
 $c->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
 like($c->receive(qr/\x01\x03\x00\x01\x00\x08/), qr/Status: 200/,
     'a request by hand is answered');
+$c->close;
+
+my $params = pairs(REQUEST_METHOD => 'GET', REGISTRY_URI => '/v2/',
+    REGISTRY_ROOT => $r->root, HTTP_USER_AGENT => 'x' x 300);
+my $cut = join '', map { pack('CCnnCC', 1, PARAMS, 1, 1, 3, 0) . $_ . "\0" x 3 }
+    split //, $params;
+my $again = record(BEGIN_REQUEST, pack('nCx5', 1, 0));
+$c = worker();
+$c->send($begin . $cut . record(PARAMS, '') . record(STANDARD_IN, '')
+    . $again . record(PARAMS, $params) . record(PARAMS, '')
+    . record(STANDARD_IN, ''));
+like($c->receive(qr/(?!)/), qr/^(.*Status: 200.*?\x01\x03\x00\x01\x00\x08){2}/s,
+    'parameters that records cut anywhere; another request right behind, which'
+    . ' is the last one');
 $c->close;
 
 my @before = $r->worker_pids;
