@@ -130,6 +130,19 @@ tree_tag(const char *text)
 }
 
 
+/* v2 + "/repositories/" + part */
+static inline reg_path_t
+tree_at(const char *part)
+{
+    reg_path_t  path;
+
+    reg_layout_repositories(&path, &tree_store.v2);
+    reg_path_add(&path, part);
+
+    return path;
+}
+
+
 static inline reg_digest_t
 tree_digest(reg_alg_t alg, reg_str_t content)
 {
@@ -274,6 +287,17 @@ tree_count(const char *path)
     tree_nfiles = 0;
     (void) nftw(path, tree_count_one, 16, FTW_PHYS);      /* absent: none */
     return tree_nfiles;
+}
+
+
+/* Regular files that wait in _tmp/. */
+static inline size_t
+tree_litter(void)
+{
+    reg_path_t  tmp;
+
+    reg_layout_tmp(&tmp, &tree_store.v2);
+    return tree_count(tmp.text);
 }
 
 #endif
