@@ -71,8 +71,7 @@ reg_fence_raise(reg_store_t *store, reg_error_t *err)
         return reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
     }
 
-    rc = reg_file_write(store, fd, text, REG_FENCE_DIGITS, 0, path.text,
-                        err);
+    rc = reg_file_write(store->sys, fd, reg_str_from(text), 0, path.text, err);
 
     if (close(fd) == -1 && rc == 0) {       /* a network file system tells
                                                here */

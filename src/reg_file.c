@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 
-static int
-reg_file_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
-    int64_t offset, const char *path, reg_error_t *err)
+int
+reg_file_write(const reg_sys_t *sys, int fd, reg_str_t data, int64_t offset,
+    const char *path, reg_error_t *err)
 {
     const char  *p = data.data;
     size_t       len = data.len;
@@ -29,15 +29,6 @@ reg_file_write_all(const reg_sys_t *sys, int fd, reg_str_t data,
     }
 
     return 0;
-}
-
-
-int
-reg_file_write(reg_store_t *store, int fd, const void *data, size_t len,
-    int64_t offset, const char *path, reg_error_t *err)
-{
-    return reg_file_write_all(store->sys, fd, (reg_str_t) { len, data },
-                              offset, path, err);
 }
 
 
@@ -166,7 +157,7 @@ reg_file_replace(const reg_sys_t *sys, const char *path,
         return -1;
     }
 
-    rc = reg_file_write_all(sys, fd, content, 0, tmp, err) == -1
+    rc = reg_file_write(sys, fd, content, 0, tmp, err) == -1
          || reg_file_sync(sys, fd, tmp, err) == -1 ? -1 : 0;
 
     (void) close(fd);                            /* was synced */

@@ -13,8 +13,8 @@
 #include "reg_store.h"
 
 /* Writes all of data at offset. */
-int reg_file_write(reg_store_t *store, int fd, const void *data,
-    size_t len, int64_t offset, const char *path, reg_error_t *err);
+int reg_file_write(const reg_sys_t *sys, int fd, reg_str_t data,
+    int64_t offset, const char *path, reg_error_t *err);
 
 /* After -1 nothing is known of what was written before: a second call that
  * works would prove nothing. */

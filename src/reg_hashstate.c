@@ -59,7 +59,8 @@ reg_hashstate_save(reg_store_t *store, const reg_path_t *dir,
                              path.text);
     }
 
-    rc = reg_file_write(store, fd, state, len, 0, path.text, err);
+    rc = reg_file_write(store->sys, fd, (reg_str_t) { len, (char *) state }, 0,
+                        path.text, err);
     (void) close(fd);                   /* a hint, see above */
 
     return rc;

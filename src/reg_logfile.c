@@ -102,8 +102,8 @@ static int
 reg_logfile_pwrite(const reg_logfile_t *f, int fd, const void *data,
     size_t len, size_t offset, reg_error_t *err)
 {
-    return reg_file_write(f->store, fd, data, len, (int64_t) offset,
-                          "_journal", err);
+    return reg_file_write(f->store->sys, fd, (reg_str_t) { len, data },
+                          (int64_t) offset, "_journal", err);
 }
 
 

@@ -457,7 +457,7 @@ reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
         goto out;
     }
 
-    if (reg_file_write(store, fd, lines.data, lines.len, end, path->text,
+    if (reg_file_write(store->sys, fd, reg_buf_str(&lines), end, path->text,
                        err) == -1)
     {
         added = -1;                     /* who comes next takes it back */

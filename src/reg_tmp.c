@@ -96,9 +96,7 @@ reg_tmp_create(reg_store_t *store, const reg_path_t *path, reg_str_t content,
         return -1;
     }
 
-    if (reg_file_write(store, fd, content.data, content.len, 0, path->text,
-                       err) == -1)
-    {
+    if (reg_file_write(store->sys, fd, content, 0, path->text, err) == -1) {
         (void) close(fd);
         (void) store->sys->unlink(path->text);       /* else litter */
         return -1;

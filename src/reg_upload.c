@@ -87,8 +87,7 @@ reg_upload_write_file(reg_store_t *store, const reg_path_t *dir,
         return reg_error_sys(err, EEXIST, REG_UNKNOWN, "create", path.text);
     }
 
-    rc = reg_file_write(store, fd, content.data, content.len, 0, path.text,
-                        err);
+    rc = reg_file_write(store->sys, fd, content, 0, path.text, err);
     (void) close(fd);                   /* 202 promises nothing */
 
     return rc;
@@ -498,9 +497,9 @@ reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err)
     size_t       done = reg_upload_write_direct(up, data);
     reg_error_t  quiet = REG_ERROR_INIT;
 
-    if (reg_file_write(up->store, up->fd, data.data + done, data.len - done,
-                       up->offset + (int64_t) done, up->dir.text, err)
-        == -1)
+    if (reg_file_write(up->store->sys, up->fd,
+                       (reg_str_t) { data.len - done, data.data + done },
+                       up->offset + (int64_t) done, up->dir.text, err) == -1)
     {
         /* what was written in part does not count */
         (void) reg_upload_rewind(up, up->offset, &quiet);
