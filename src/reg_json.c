@@ -1,5 +1,7 @@
 #include "reg_json.h"
 
+#include <jansson.h>
+
 
 reg_json_t
 reg_json_count(reg_str_t text, const reg_json_t *most)
@@ -57,4 +59,13 @@ reg_json_within(reg_str_t text, const reg_json_t *most)
     reg_json_t  has = reg_json_count(text, most);
 
     return has.depth <= most->depth && has.values <= most->values;
+}
+
+
+json_t *
+reg_json_load(reg_str_t text, const reg_json_t *most)
+{
+    return reg_json_within(text, most)
+           ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL)
+           : NULL;
 }

@@ -96,12 +96,7 @@ reg_jws_parse(reg_jws_t *jws, reg_str_t token, reg_error_t *err)
                               " expected");
     }
 
-    /* a NUL in a string is refused by jansson */
-    if (reg_json_within(reg_buf_str(&text), &most)) {
-        jws->json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES,
-                               NULL);
-    }
-
+    jws->json = reg_json_load(reg_buf_str(&text), &most);
     reg_buf_free(&text);
 
     if (!json_is_object(jws->json)

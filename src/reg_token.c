@@ -316,15 +316,9 @@ reg_claims_parse(reg_claims_t *claims, reg_str_t payload,
 {
     const reg_json_t  most = { REG_TOKEN_DEPTH, payload.len };
     int               rc;
-    json_t           *json = NULL;
+    json_t           *json = reg_json_load(payload, &most);
 
     *claims = (reg_claims_t) REG_CLAIMS_INIT;
-
-    if (reg_json_within(payload, &most)) {
-        json = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES,
-                          NULL);
-    }
-
     rc = reg_claims_read(claims, json, expect, err);
     json_decref(json);
 
