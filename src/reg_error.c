@@ -148,38 +148,26 @@ reg_error_where(reg_error_t *err, const char *operation, const char *path)
 }
 
 
+bool
+reg_error_is_missing(int sys)
+{
+    return sys == ENOENT || sys == ENOTDIR
+           || sys == ELOOP || sys == EISDIR       /* a link, a directory, */
+           || sys == ENXIO || sys == ENODEV;      /* a socket, a device */
+}
+
+
 int
 reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path)
 {
-    reg_error_code_t  code;
-
     if (err->code != REG_OK) {
         return -1;
     }
 
-    switch (sys) {
-
-    case ENOENT:
-    case ENOTDIR:
-    case ELOOP:
-    case EISDIR:                /* or there is what is no file of ours */
-    case ENXIO:
-    case ENODEV:
-        code = missing;
-        break;
-
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        code = REG_INSUFFICIENT_STORAGE;
-        break;
-
-    default:
-        code = REG_UNKNOWN;
-    }
-
-    err->code = code;
+    err->code = reg_error_is_missing(sys) ? missing
+                : sys == ENOSPC || sys == EDQUOT || sys == EFBIG
+                  ? REG_INSUFFICIENT_STORAGE : REG_UNKNOWN;
     err->sys = sys;
     reg_error_where(err, operation, path);
 

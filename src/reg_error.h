@@ -91,10 +91,12 @@ void reg_error_detail(reg_error_t *err, const char *key, reg_str_t value);
 void reg_error_where(reg_error_t *err, const char *operation,
     const char *path);
 
+/* Whether errno says of a path that nothing is there, or what is no file or
+ * directory of ours. */
+bool reg_error_is_missing(int sys);
+
 /* The one place where errno becomes a code: no space, quota or file too large
- * 507, missing (ENOENT, or there is something else than a file) the given
- * code, the rest 500.
- * Returns -1. */
+ * 507, what is missing the given code, the rest 500.  Returns -1. */
 int reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path);
 

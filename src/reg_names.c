@@ -210,7 +210,7 @@ reg_names_find(const char *path, reg_names_kind_t kind,
     DIR         *dir = opendir(path);
 
     if (dir == NULL) {
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+        return reg_error_is_missing(errno)
                ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "open", path);
     }
 

@@ -130,7 +130,7 @@ reg_referrers_read(reg_store_t *store, const reg_name_t *name,
     fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd == -1) {
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+        return reg_error_is_missing(errno)
                ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "open",
                                    path.text);
     }
@@ -161,9 +161,7 @@ reg_referrers_dirs_open(reg_referrers_dirs_t *dirs, reg_store_t *store,
         reg_layout_revisions(&path, &store->v2, name, (reg_alg_t) alg);
         dirs->fd[alg] = open(path.text, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-        if (dirs->fd[alg] == -1 && errno != ENOENT && errno != ENOTDIR
-            && errno != ELOOP)
-        {
+        if (dirs->fd[alg] == -1 && !reg_error_is_missing(errno)) {
             rc = reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
         }
     }

@@ -44,7 +44,7 @@ reg_repo_is_revision(void *ctx, int dir, const char *name)
     (void) snprintf(text, sizeof(text), "%s/link", name);
 
     if (fstatat(dir, text, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+        return reg_error_is_missing(errno) ? 0 : -1;
     }
 
     (void) snprintf(text, sizeof(text), "%s:%s", reg_alg_name(which->alg),
