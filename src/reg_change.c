@@ -73,8 +73,8 @@ reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
 {
     struct stat  st;
 
-    c->failed |= reg_journal_place(&c->places,
-                                   reg_path_rest(path, &c->store->v2)) == -1;
+    c->failed |= reg_order_add(&c->replaced,
+                               reg_path_rest(path, &c->store->v2)) == -1;
     reg_change_add(c, path, (reg_record_t) {
         .rank = rank, .content = content,
         .ahead = c->store->journal != NULL && c->whole == 0
@@ -277,9 +277,9 @@ reg_change_journal(const reg_change_t *c, size_t skip, reg_str_t records,
         return reg_error_set(err, REG_UNKNOWN, "out of memory");
     }
 
-    if (reg_journal_order(j, &c->places, err) == 0) {
+    if (reg_order_enter(reg_journal_order(j), &c->replaced, err) == 0) {
         rc = reg_change_append(c, &rest, err);
-        reg_journal_unorder(j, &c->places);
+        reg_order_leave(reg_journal_order(j), &c->replaced);
     }
 
     for (size_t i = 0; i < c->n - skip; i++) {

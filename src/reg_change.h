@@ -35,7 +35,7 @@ typedef struct {
     size_t                 lowest;      /* and their bytes */
     size_t                 whole;       /* of those that come */
     uint32_t               group;
-    reg_journal_places_t   places;
+    reg_order_names_t      replaced;
     bool                   failed;
 } reg_change_t;
 

@@ -54,7 +54,7 @@ struct reg_journal_s {
      * before it */
     pthread_mutex_t         append;
     pthread_mutex_t         checkpoint;
-    pthread_mutex_t         places[REG_LOGFILE_TAGS];
+    reg_order_t             order;
 };
 
 
@@ -79,36 +79,6 @@ reg_journal_error(const reg_journal_t *j, int sys, reg_error_t *err)
 
     return reg_error_sys(err, sys, REG_UNKNOWN, "write the journal in",
                          path.text);
-}
-
-
-/* ---- locks of threads and processes -------------------------------------- */
-
-
-static int
-reg_journal_enter(reg_journal_t *j, pthread_mutex_t *mutex, int lock,
-    reg_error_t *err)
-{
-    (void) pthread_mutex_lock(mutex);
-
-    if (reg_logfile_lock(&j->file, lock, F_WRLCK, err) == -1) {
-        (void) pthread_mutex_unlock(mutex);
-        return -1;
-    }
-
-    return 0;
-}
-
-
-/* One that cannot be let go stays until the process ends, and others wait: for
- * a lock that one has, fcntl(2) has no such error. */
-static void
-reg_journal_leave(reg_journal_t *j, pthread_mutex_t *mutex, int lock)
-{
-    reg_error_t  quiet = REG_ERROR_INIT;
-
-    (void) reg_logfile_lock(&j->file, lock, F_UNLCK, &quiet);
-    (void) pthread_mutex_unlock(mutex);
 }
 
 
@@ -178,13 +148,15 @@ reg_journal_give_up(reg_journal_t *j, int sys)
     (void) pthread_mutex_unlock(&j->lock);
 
     /* best effort: each process has an error of its own to see */
-    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, &quiet) == 0) {
+    if (reg_logfile_take(&j->file, &j->append, REG_LOGFILE_APPEND, &quiet)
+        == 0)
+    {
         if (reg_logfile_get(&j->file, &state, &quiet) == 0) {
             state.failed = (uint64_t) sys;
             (void) reg_logfile_set(&j->file, &state, &quiet);
         }
 
-        reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+        reg_logfile_release(&j->file, &j->append, REG_LOGFILE_APPEND);
     }
 }
 
@@ -262,12 +234,12 @@ reg_journal_batch(reg_journal_t *j, size_t n, size_t len, int *half,
 {
     int  rc;
 
-    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, err) == -1) {
+    if (reg_logfile_take(&j->file, &j->append, REG_LOGFILE_APPEND, err) == -1) {
         return -1;
     }
 
     rc = reg_journal_write(j, n, len, half, err);
-    reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+    reg_logfile_release(&j->file, &j->append, REG_LOGFILE_APPEND);
 
     if (rc == 0 && reg_logfile_sync(&j->file, err) == -1) {
         reg_journal_give_up(j, err->sys);
@@ -455,12 +427,12 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
     uint64_t            generation = 0;
     int                 rc, half = 0;
 
-    if (reg_journal_enter(j, &j->append, REG_LOGFILE_APPEND, err) == -1) {
+    if (reg_logfile_take(&j->file, &j->append, REG_LOGFILE_APPEND, err) == -1) {
         return -1;
     }
 
     rc = reg_journal_turn(j, &half, &generation, err);
-    reg_journal_leave(j, &j->append, REG_LOGFILE_APPEND);
+    reg_logfile_release(&j->file, &j->append, REG_LOGFILE_APPEND);
 
     if (rc <= 0 || reg_journal_drain(j, half, err) == -1) {
         return rc == 0 ? 0 : -1;
@@ -501,7 +473,7 @@ reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err)
 {
     int  rc;
 
-    if (reg_journal_enter(j, &j->checkpoint, REG_LOGFILE_CHECKPOINT, err)
+    if (reg_logfile_take(&j->file, &j->checkpoint, REG_LOGFILE_CHECKPOINT, err)
         == -1)
     {
         return -1;
@@ -512,7 +484,7 @@ reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err)
     } while (rc == 1);
 
     reg_journal_judge(j, rc, err);
-    reg_journal_leave(j, &j->checkpoint, REG_LOGFILE_CHECKPOINT);
+    reg_logfile_release(&j->file, &j->checkpoint, REG_LOGFILE_CHECKPOINT);
 
     return rc;
 }
@@ -561,82 +533,6 @@ reg_journal_run(void *data)
 }
 
 
-/* ---- order --------------------------------------------------------------- */
-
-
-int
-reg_journal_place(reg_journal_places_t *places, reg_str_t path)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-    uint16_t  place;
-    size_t    i;
-
-    for (i = 0; i < path.len; i++) {
-        h = (h ^ (unsigned char) path.data[i]) * 0x100000001b3u;
-    }
-
-    place = (uint16_t) ((h ^ h >> 32) % REG_LOGFILE_TAGS);
-
-    for (i = 0; i < places->n && places->list[i] < place; i++) {
-        /* void */
-    }
-
-    if (i < places->n && places->list[i] == place) {
-        return 0;
-    }
-
-    if (places->n == REG_JOURNAL_PLACES) {
-        return -1;
-    }
-
-    memmove(&places->list[i + 1], &places->list[i],
-            (places->n - i) * sizeof(places->list[0]));
-    places->list[i] = place;
-    places->n++;
-
-    return 0;
-}
-
-
-static void
-reg_journal_unorder_first(reg_journal_t *j,
-    const reg_journal_places_t *places, size_t n)
-{
-    while (n-- > 0) {
-        uint16_t  place = places->list[n];
-
-        reg_journal_leave(j, &j->places[place], REG_LOGFILE_TAG + place);
-    }
-}
-
-
-/* In ascending order, so that nobody waits in a circle. */
-int
-reg_journal_order(reg_journal_t *j, const reg_journal_places_t *places,
-    reg_error_t *err)
-{
-    for (size_t i = 0; i < places->n; i++) {
-        uint16_t  place = places->list[i];
-
-        if (reg_journal_enter(j, &j->places[place], REG_LOGFILE_TAG + place,
-                              err) == -1)
-        {
-            reg_journal_unorder_first(j, places, i);
-            return -1;
-        }
-    }
-
-    return 0;
-}
-
-
-void
-reg_journal_unorder(reg_journal_t *j, const reg_journal_places_t *places)
-{
-    reg_journal_unorder_first(j, places, places->n);
-}
-
-
 /* ---- opening ------------------------------------------------------------- */
 
 
@@ -649,10 +545,7 @@ reg_journal_init(reg_journal_t *j)
     (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
     (void) pthread_mutex_init(&j->append, NULL);
     (void) pthread_mutex_init(&j->checkpoint, NULL);
-
-    for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
-        (void) pthread_mutex_init(&j->places[i], NULL);
-    }
+    reg_order_init(&j->order, &j->file);
 }
 
 
@@ -671,6 +564,13 @@ reg_journal_begin(reg_journal_t *j, size_t *redone, reg_error_t *err)
                     "the journal cannot be done again");
 
     return -1;
+}
+
+
+reg_order_t *
+reg_journal_order(reg_journal_t *j)
+{
+    return &j->order;
 }
 
 
@@ -727,11 +627,7 @@ reg_journal_close(reg_journal_t *j)
     }
 
     reg_logfile_close(&j->file);
-
-    for (size_t i = 0; i < REG_LOGFILE_TAGS; i++) {
-        (void) pthread_mutex_destroy(&j->places[i]);
-    }
-
+    reg_order_free(&j->order);
     (void) pthread_cond_destroy(&j->drained);
     (void) pthread_cond_destroy(&j->changed);
     (void) pthread_mutex_destroy(&j->checkpoint);

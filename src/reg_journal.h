@@ -38,8 +38,7 @@
  *
  * Who removes a name says so (reg_record.h, "gone") after it is gone and
  * before anybody is told: else it could come back.  Who replaces a name, as a
- * tag's link, holds its place in between (reg_journal_order()), so that files
- * are replaced in the order of their records.
+ * tag's link, holds its place meanwhile (reg_order.h).
  *
  * Without it everything works the same way, by reg_durable.h alone: on file
  * systems other than those of reg_sync.h, where it is not used
@@ -52,7 +51,7 @@
 #ifndef REG_JOURNAL_H
 #define REG_JOURNAL_H
 
-#include "reg_logfile.h"
+#include "reg_order.h"
 
 #define REG_JOURNAL_HALF         (8 * 1024 * 1024)    /* bytes */
 #define REG_JOURNAL_DELAY        500                  /* ms */
@@ -91,21 +90,8 @@ int reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     reg_error_t *err);
 void reg_journal_applied(reg_journal_t *j, int half);
 
-/* The places that names hold: sorted, each one once.  Waits for those who hold
- * one of them. */
-#define REG_JOURNAL_PLACES  128
-
-typedef struct {
-    size_t    n;
-    uint16_t  list[REG_JOURNAL_PLACES];
-} reg_journal_places_t;
-
-/* -1: there are too many. */
-int reg_journal_place(reg_journal_places_t *places, reg_str_t path);
-int reg_journal_order(reg_journal_t *j, const reg_journal_places_t *places,
-    reg_error_t *err);
-void reg_journal_unorder(reg_journal_t *j,
-    const reg_journal_places_t *places);
+/* The order in which names are replaced; lives as long as the journal. */
+reg_order_t *reg_journal_order(reg_journal_t *j);
 
 /* Makes a checkpoint now, of all that is in place. */
 int reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err);

@@ -70,6 +70,33 @@ reg_logfile_lock(const reg_logfile_t *f, int lock, int how, reg_error_t *err)
 }
 
 
+int
+reg_logfile_take(const reg_logfile_t *f, pthread_mutex_t *mutex, int lock,
+    reg_error_t *err)
+{
+    (void) pthread_mutex_lock(mutex);
+
+    if (reg_logfile_lock(f, lock, F_WRLCK, err) == -1) {
+        (void) pthread_mutex_unlock(mutex);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* One that cannot be let go stays until the process ends, and others wait: for
+ * a lock that one has, fcntl(2) has no such error. */
+void
+reg_logfile_release(const reg_logfile_t *f, pthread_mutex_t *mutex, int lock)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    (void) reg_logfile_lock(f, lock, F_UNLCK, &quiet);
+    (void) pthread_mutex_unlock(mutex);
+}
+
+
 /* ---- reading and writing ------------------------------------------------- */
 
 

@@ -22,8 +22,9 @@
  * made anew.  In a snapshot of the whole disk they are still right.
  *
  * Locks are those of open file descriptions (fcntl(2)): they die with the
- * process.  One thread of a process at a time takes each of them.  Who opens
- * the journal holds an flock(2) of its directory until it has come in.
+ * process.  One thread of a process at a time takes each of them, by a mutex
+ * before it.  Who opens the journal holds an flock(2) of its directory until it
+ * has come in.
  *
  *     LIVE        shared by every process that has it open; who could have it
  *                 alone is the only one, and does again what is in the log
@@ -31,7 +32,7 @@
  *     APPEND      alone, around a batch
  *     HALF + n    shared, by a process with records in half n that are not in
  *                 place yet; alone, to wait for those
- *     TAG + n     alone, by who replaces a name (reg_journal.h)
+ *     TAG + n     alone, by who replaces a name (reg_order.h)
  *
  * Blocks: disk
  */
@@ -101,6 +102,12 @@ int reg_logfile_renew(reg_logfile_t *f, reg_error_t *err);
 /* fcntl(2) of a lock; how is F_RDLCK, F_WRLCK or F_UNLCK.  It is waited for. */
 int reg_logfile_lock(const reg_logfile_t *f, int lock, int how,
     reg_error_t *err);
+
+/* The same, alone, by one thread of the process, which has the mutex then. */
+int reg_logfile_take(const reg_logfile_t *f, pthread_mutex_t *mutex,
+    int lock, reg_error_t *err);
+void reg_logfile_release(const reg_logfile_t *f, pthread_mutex_t *mutex,
+    int lock);
 
 /* With the lock APPEND. */
 int reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
