@@ -86,6 +86,9 @@ static const reg_error_row_t  reg_error_table[] = {
     [REG_INSUFFICIENT_STORAGE] = { "INSUFFICIENT_STORAGE", 507,
         "the registry's disk is full; nothing was lost, ask its operator to"
         " free space and push again" },
+    [REG_READ_ONLY] = { "UNAVAILABLE", 503,
+        "the registry's disk is read-only: pulls go on, but nothing can be"
+        " pushed or deleted until its operator has seen to it" },
     [REG_UNAVAILABLE] = { "UNAVAILABLE", 503,
         "the registry cannot answer now: its worker or its disk is away; try"
         " again, and if it stays so ask its operator to look at the logs of"
@@ -167,7 +170,8 @@ reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
 
     err->code = reg_error_is_missing(sys) ? missing
                 : sys == ENOSPC || sys == EDQUOT || sys == EFBIG
-                  ? REG_INSUFFICIENT_STORAGE : REG_UNKNOWN;
+                  ? REG_INSUFFICIENT_STORAGE
+                : sys == EROFS ? REG_READ_ONLY : REG_UNKNOWN;
     err->sys = sys;
     reg_error_where(err, operation, path);
 

@@ -59,6 +59,7 @@ typedef enum {
     REG_BAD_REQUEST,                 /* 400 that nginx made */
     REG_TIMEOUT,                     /* 408 that nginx made */
     REG_INSUFFICIENT_STORAGE,        /* 507 */
+    REG_READ_ONLY,                   /* the tree cannot be written: 503 */
     REG_UNAVAILABLE,                 /* 502, 503, 504: the worker is away */
     REG_UNKNOWN,                     /* 500 */
 
@@ -96,7 +97,8 @@ void reg_error_where(reg_error_t *err, const char *operation,
 bool reg_error_is_missing(int sys);
 
 /* The one place where errno becomes a code: no space, quota or file too large
- * 507, what is missing the given code, the rest 500.  Returns -1. */
+ * 507, a read-only file system 503, what is missing the given code, the rest
+ * 500.  Returns -1. */
 int reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path);
 

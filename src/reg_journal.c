@@ -441,7 +441,11 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
     if (store->sys->syncfs(j->file.whole) == -1) {
         (void) reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
                              store->v2.text);
-        err->code = REG_UNKNOWN;         /* whether there is room or not */
+
+        if (err->code != REG_READ_ONLY) {
+            err->code = REG_UNKNOWN;     /* whether there is room or not */
+        }
+
         return -1;
     }
 
@@ -450,12 +454,14 @@ reg_journal_empty_one(reg_journal_t *j, reg_error_t *err)
 }
 
 
-/* A write that found no room, or no file, has changed nothing: who comes next
- * goes on where it was.  After anything else nobody knows what the disk has. */
+/* A write that found no room, or no file, or was refused, has changed nothing:
+ * who comes next goes on where it was.  After anything else nobody knows what
+ * the disk has. */
 static void
 reg_journal_judge(reg_journal_t *j, int rc, const reg_error_t *err)
 {
     bool  later = rc == -1 && (err->code == REG_INSUFFICIENT_STORAGE
+                               || err->code == REG_READ_ONLY
                                || err->code == REG_UNAVAILABLE);
 
     if (rc == -1 && !later) {

@@ -31,8 +31,9 @@
  *     be known of the disk then, so from there on all pushes fail, those of all
  *     processes, until the workers are started again.
  *   - A checkpoint has no room to write that a half is empty, as on a full disk
- *     of a file system that never writes in place, or the log is not where it
- *     was, as when a disk is not mounted: it is tried again.
+ *     of a file system that never writes in place, or the file system is
+ *     read-only, or the log is not where it was, as when a disk is not mounted:
+ *     it is tried again.
  *   - A half is full, and the other one not yet empty: appends wait, or fail if
  *     that is for want of room.
  *

@@ -17,12 +17,32 @@ reg_sys_open(const char *path, int flags, mode_t mode)
 }
 
 
+/* A file system that an error has made read-only syncs nothing, and before
+ * Linux 6.13 syncfs(2) says that all went well. */
+static int
+reg_sys_syncfs(int fd)
+{
+    struct statvfs  vfs;
+
+    if (syncfs(fd) == -1 || fstatvfs(fd, &vfs) == -1) {
+        return -1;
+    }
+
+    if ((vfs.f_flag & ST_RDONLY) != 0) {
+        errno = EROFS;
+        return -1;
+    }
+
+    return 0;
+}
+
+
 const reg_sys_t  reg_sys_kernel = {
     .open = reg_sys_open,
     .pwrite = pwrite,
     .fsync = fsync,
     .fdatasync = fdatasync,
-    .syncfs = syncfs,
+    .syncfs = reg_sys_syncfs,
     .mkdir = mkdir,
     .rename = rename,
     .unlink = unlink,

@@ -102,6 +102,7 @@ the_codes_of_the_spec_have_its_names(void **state)
         { REG_UPLOAD_BUSY, "BLOB_UPLOAD_INVALID", 409 },
         { REG_MANIFEST_TOO_LARGE, "SIZE_INVALID", 413 },
         { REG_INSUFFICIENT_STORAGE, "INSUFFICIENT_STORAGE", 507 },
+        { REG_READ_ONLY, "UNAVAILABLE", 503 },
         { REG_UNKNOWN, "UNKNOWN", 500 },
     };
 
@@ -149,7 +150,7 @@ errno_becomes_a_code_in_one_place(void **state)
         { ELOOP, REG_BLOB_UNKNOWN },
         { EIO, REG_UNKNOWN },
         { EACCES, REG_UNKNOWN },
-        { EROFS, REG_UNKNOWN },
+        { EROFS, REG_READ_ONLY },
         { EMFILE, REG_UNKNOWN },
         { ENOMEM, REG_UNKNOWN },
     };

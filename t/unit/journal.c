@@ -567,6 +567,30 @@ a_checkpoint_that_is_not_synced_is_the_last(void **state)
 }
 
 
+/* A file system that refuses has lost nothing: it is synced when it does no
+ * longer, and the log is kept until then. */
+static void
+a_checkpoint_that_is_refused_is_put_off(void **state)
+{
+    (void) state;
+
+    for (int n = 0; n < 3; n++) {
+        assert_int_equal(push("v1", n), 0);
+        fault_reset(n + 1, EROFS, FAULT_FAILS);
+        tree_store.sys = &fault_sys;
+        err = (reg_error_t) REG_ERROR_INIT;
+        assert_int_equal(reg_journal_checkpoint(journal, &err), -1);
+        assert_int_equal(err.code, REG_READ_ONLY);
+        tree_store.sys = &reg_sys_kernel;
+
+        assert_int_equal(push("v2", n), 0);
+        reopen();
+        assert_true(redone > 0);
+        assert_true(points("v1", n) && points("v2", n));
+    }
+}
+
+
 static _Atomic int  syncs;
 
 
@@ -1604,6 +1628,7 @@ main(void)
         TEST(a_checkpoint_waits_for_what_is_appended),
         TEST(a_checkpoint_without_room_is_put_off),
         TEST(a_checkpoint_that_is_not_synced_is_the_last),
+        TEST(a_checkpoint_that_is_refused_is_put_off),
         TEST(who_waited_for_a_write_that_failed_fails),
         TEST(a_checkpoint_hears_nothing_for_others),
         TEST(a_disk_that_was_full_may_be_used_again),
