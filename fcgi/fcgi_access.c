@@ -385,9 +385,11 @@ void
 fcgi_access_tell(const fcgi_service_t *service, const fcgi_request_t *r,
     fcgi_reply_t *reply)
 {
-    char  until[24];
-    bool  open = reg_access_is_open(service->access)
-                      && !service->config->readonly;
+    char         until[24];
+    reg_error_t  quiet = REG_ERROR_INIT;
+    bool         open = reg_access_is_open(service->access)
+                        && !service->config->readonly
+                        && reg_store_writable(service->store, &quiet) == 0;
 
     fcgi_reply_begin(reply, 204);
     fcgi_reply_header(reply, "Registry-Decision", open ? REG_STR("open")

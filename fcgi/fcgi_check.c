@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reg_keys.h"
 #include "reg_owner.h"
 #include "reg_store.h"
 
@@ -73,9 +74,45 @@ fcgi_check_dir(const reg_path_t *dir, reg_path_t *first, reg_error_t *err)
 }
 
 
+void
+fcgi_check_refusal(const reg_config_t *config, int refused,
+    char text[FCGI_CHECK_TEXT])
+{
+    /* fits: the path is REG_CONFIG_TEXT at most */
+    (void) snprintf(text, FCGI_CHECK_TEXT, "the tree %s cannot be written"
+                    " (%s%s): pulls are served, pushes and deletes get 503"
+                    " until it can", config->root, strerror(refused),
+                    fcgi_check_hint(refused));
+}
+
+
+/* A part of the tree, or why it refuses. */
+static int
+fcgi_check_part(const reg_store_t *look, const reg_path_t *dir,
+    reg_path_t *first, int *refused, reg_error_t *err)
+{
+    reg_error_t  why = REG_ERROR_INIT;
+
+    if (fcgi_check_dir(dir, first, &why) == 0) {
+        return 0;
+    }
+
+    if (!reg_store_refuses(why.sys)
+        || access(look->v2.text, R_OK | X_OK) == -1)
+    {
+        *err = why;
+        return -1;
+    }
+
+    *refused = why.sys;
+
+    return 0;
+}
+
+
 static int
 fcgi_check_tree(const reg_config_t *config, reg_buf_t *missing,
-    reg_error_t *err)
+    int *refused, reg_error_t *err)
 {
     static void  (*const dirs[])(reg_path_t *path, const reg_path_t *v2) = {
         reg_layout_repositories, reg_layout_spare, reg_layout_tmp
@@ -89,13 +126,16 @@ fcgi_check_tree(const reg_config_t *config, reg_buf_t *missing,
         return -1;
     }
 
+    *refused = 0;
     rc = reg_store_refuse_database(&look, err);
 
-    for (size_t i = 0; rc == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+    for (size_t i = 0; rc == 0 && *refused == 0
+                       && i < sizeof(dirs) / sizeof(dirs[0]); i++)
+    {
         dirs[i](&dir, &look.v2);
-        rc = fcgi_check_dir(&dir, &first, err);
+        rc = fcgi_check_part(&look, &dir, &first, refused, err);
 
-        if (strcmp(first.text, last.text) != 0) {
+        if (*refused == 0 && strcmp(first.text, last.text) != 0) {
             reg_buf_printf(missing, "makes: %s\n", first.text);
             last = first;
         }
@@ -131,6 +171,20 @@ fcgi_check_alone(const char *what, const char *text, mode_t kind,
 
     return access(path.text, W_OK | (kind == S_IFDIR ? X_OK : 0)) == -1
            ? fcgi_check_bad(what, text, err) : 0;
+}
+
+
+/* Keys that are there need no place to write to. */
+static bool
+fcgi_check_has_keys(const reg_config_t *config)
+{
+    reg_path_t  path = { .len = strlen(config->state) };
+
+    (void) reg_str_copy(path.text, sizeof(path.text),
+                        reg_str_from(config->state));            /* it fits */
+    reg_path_add(&path, REG_KEYS_FILE);
+
+    return access(path.text, R_OK) == 0;
 }
 
 
@@ -171,17 +225,18 @@ fcgi_check_socket(const reg_config_t *config, reg_buf_t *missing)
 
 int
 fcgi_check_places(const reg_config_t *config, reg_buf_t *missing,
-    reg_error_t *err)
+    int *refused, reg_error_t *err)
 {
     fcgi_check_socket(config, missing);
 
-    if (fcgi_check_tree(config, missing, err) == -1) {
+    if (fcgi_check_tree(config, missing, refused, err) == -1) {
         return -1;
     }
 
     if (config->tokens_enabled) {
-        if (fcgi_check_alone("nginx_registry.state", config->state, S_IFDIR,
-                             err) == -1)
+        if (!fcgi_check_has_keys(config)
+            && fcgi_check_alone("nginx_registry.state", config->state,
+                                S_IFDIR, err) == -1)
         {
             return -1;
         }

@@ -102,7 +102,9 @@ fcgi_purge_round(fcgi_chore_t *chore, void *ctx)
     reg_error_t          err = REG_ERROR_INIT;
     int64_t              wait;
 
-    if (config->readonly) {
+    if (config->readonly
+        || reg_store_writable(p->service->store, &err) == -1)
+    {
         return FCGI_PURGE_SLEEP;
     }
 

@@ -106,6 +106,10 @@ fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
         return left;
     }
 
+    if (reg_store_writable(reindex->service->store, &err) == -1) {
+        return FCGI_REINDEX_AGAIN;
+    }
+
     reindex->chore = chore;
     begin = reg_clock_ns(CLOCK_MONOTONIC);
     rc = reg_catalog_check(catalog, &watch, &count, &err);

@@ -199,9 +199,21 @@ fcgi_route_options(const fcgi_service_t *service, fcgi_request_t *r,
 }
 
 
-/* What is not there may be on a disk that is not mounted. */
+/* Before a handler that would write. */
+static int
+fcgi_route_may_write(const fcgi_service_t *service, const fcgi_route_t *route,
+    reg_error_t *err)
+{
+    return route->needs == FCGI_NEEDS_NOTHING
+           ? 0 : reg_store_writable(service->store, err);
+}
+
+
+/* What is not there may be on a disk that is not mounted, and what may not be
+ * written in a tree that can only be read. */
 static void
-fcgi_route_doubt(const fcgi_service_t *service, reg_error_t *err)
+fcgi_route_doubt(const fcgi_service_t *service, const fcgi_route_t *route,
+    reg_error_t *err)
 {
     reg_error_t  gone = REG_ERROR_INIT;
 
@@ -209,6 +221,10 @@ fcgi_route_doubt(const fcgi_service_t *service, reg_error_t *err)
         && reg_store_require(service->store, &gone) == -1)
     {
         *err = gone;
+    }
+
+    if (route->needs != FCGI_NEEDS_NOTHING) {
+        reg_store_explain(service->store, err);
     }
 }
 
@@ -247,6 +263,11 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
         return;
     }
 
+    if (fcgi_route_may_write(service, route, &err) == -1) {
+        fcgi_reply_errors(reply, &err, 1);
+        return;
+    }
+
     if (fcgi_request_is_question(r)) {
         fcgi_access_tell(service, r, reply);
         return;
@@ -255,7 +276,7 @@ fcgi_route(const fcgi_service_t *service, fcgi_request_t *r,
     fcgi_reply_begin(reply, 200);
 
     if (route->handler(service, r, reply, &err) == -1) {
-        fcgi_route_doubt(service, &err);
+        fcgi_route_doubt(service, route, &err);
         fcgi_reply_errors(reply, &err, 1);
 
     } else if (route->event != NULL && reply->status < 300) {

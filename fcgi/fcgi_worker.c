@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <malloc.h>
 
+#include "fcgi_guard.h"
 #include "fcgi_metrics.h"
 #include "fcgi_purge.h"
 #include "fcgi_reindex.h"
@@ -57,7 +58,9 @@ fcgi_worker_epoch(reg_store_t *store, fcgi_log_t *log)
 {
     reg_error_t  err = REG_ERROR_INIT;
 
-    if (reg_epoch_bump(store, &err) == -1) {
+    if (reg_store_writable(store, &err) == 0
+        && reg_epoch_bump(store, &err) == -1)
+    {
         fcgi_log(log, REG_LOG_WARN, "epoch: %s: %s", err.where,
                  strerror(err.sys));
     }
@@ -97,6 +100,11 @@ fcgi_worker_journal(const reg_config_t *config, reg_store_t *store,
     reg_error_t  why = REG_ERROR_INIT;
     size_t       redone;
 
+    /* what cannot be written has no place for it; fcgi_guard sees to that */
+    if (reg_store_writable(store, &why) == -1) {
+        return 0;
+    }
+
     *journal = reg_journal_open(store, config->journal ? REG_JOURNAL_HALF : 0,
                                 &redone, &why);
     fcgi_worker_journal_say(config, *journal, redone, &why, log);
@@ -128,16 +136,19 @@ fcgi_worker_journal_end(reg_store_t *store, reg_journal_t *journal)
 
 
 static int
-fcgi_worker_serve(const fcgi_service_t *service, int listener,
-    reg_error_t *err)
+fcgi_worker_serve(const fcgi_service_t *service,
+    const reg_journal_t *journal, int listener, reg_error_t *err)
 {
     int              rc = -1;
     fcgi_purge_t    *purge = fcgi_purge_start(service, err);
     fcgi_reindex_t  *reindex = fcgi_reindex_start(service, err);
+    fcgi_guard_t    *guard = fcgi_guard_start(service, journal, err);
 
-    if (purge != NULL && reindex != NULL) {
+    if (purge != NULL && reindex != NULL && guard != NULL) {
         rc = fcgi_server_run(service, listener, err);
     }
+
+    fcgi_guard_stop(guard);
 
     fcgi_reindex_stop(reindex);
     fcgi_purge_stop(purge);
@@ -248,7 +259,7 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
 
         fcgi_worker_epoch(&store, log);
         store.lists = lists;
-        rc = fcgi_worker_serve(&service, listener, &err);
+        rc = fcgi_worker_serve(&service, journal, listener, &err);
     }
 
     if (rc == -1) {

@@ -189,13 +189,14 @@ main_path(char *out, size_t size, const char *path, reg_error_t *err)
 
 
 static int
-main_store(const reg_config_t *config, reg_error_t *err)
+main_store(const reg_config_t *config, int *refused, reg_error_t *err)
 {
     static reg_store_t  store;                   /* large */
     int                 rc = reg_store_open(&store,
                                             reg_str_from(config->root), err);
 
     if (rc == 0) {
+        *refused = atomic_load(&store.refused);
         reg_store_close(&store);
     }
 
@@ -208,14 +209,21 @@ main_store(const reg_config_t *config, reg_error_t *err)
 static int
 main_places(main_options_t *o, const reg_config_t *config, reg_error_t *err)
 {
-    int  rc;
+    char  text[FCGI_CHECK_TEXT];
+    int   rc, refused = 0;
 
     if (o->action != MAIN_CHECK) {
-        rc = main_store(config, err);
+        rc = main_store(config, &refused, err);
 
     } else {
         rc = fcgi_check_owner(config, err) == -1
-             || fcgi_check_places(config, &o->missing, err) == -1 ? -1 : 0;
+             || fcgi_check_places(config, &o->missing, &refused, err) == -1
+             ? -1 : 0;
+    }
+
+    if (rc == 0 && refused != 0) {
+        fcgi_check_refusal(config, refused, text);
+        main_warn(o, text);
     }
 
     if (rc == -1 && err->sys != 0 && err->message[0] == '\0') {

@@ -58,6 +58,8 @@ ngx_http_registry_leg_fail(ngx_http_registry_job_t *job)
 {
     reg_error_t  err = REG_ERROR_INIT;
 
+    reg_store_explain(job->store, &job->error);
+
     if (job->upload.fd != -1) {
 
         /* a chunk that is not what its Content-Range says leaves no trace */

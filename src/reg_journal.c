@@ -587,6 +587,13 @@ reg_journal_is_used(const reg_journal_t *j)
 }
 
 
+bool
+reg_journal_is_there(const reg_journal_t *j)
+{
+    return reg_logfile_is_there(&j->file);
+}
+
+
 reg_journal_t *
 reg_journal_open(reg_store_t *store, size_t half, size_t *redone,
     reg_error_t *err)

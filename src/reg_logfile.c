@@ -154,7 +154,6 @@ reg_logfile_sync(const reg_logfile_t *f, reg_error_t *err)
 }
 
 
-/* Whether a start after a crash would find this file. */
 static bool
 reg_logfile_is_named(const reg_logfile_t *f, const char *name, int fd)
 {
@@ -168,6 +167,14 @@ reg_logfile_is_named(const reg_logfile_t *f, const char *name, int fd)
 }
 
 
+bool
+reg_logfile_is_there(const reg_logfile_t *f)
+{
+    return reg_logfile_is_named(f, "log", f->log)
+           && reg_logfile_is_named(f, "state", f->state);
+}
+
+
 int
 reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
     reg_error_t *err)
@@ -178,9 +185,7 @@ reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
         return reg_logfile_failed(f, "read", err);
     }
 
-    if (!reg_logfile_is_named(f, "log", f->log)
-        || !reg_logfile_is_named(f, "state", f->state))
-    {
+    if (!reg_logfile_is_there(f)) {
         errno = ESTALE;
         (void) reg_logfile_failed(f, "find what was removed of", err);
         err->code = REG_UNAVAILABLE;

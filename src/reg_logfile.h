@@ -109,6 +109,9 @@ int reg_logfile_take(const reg_logfile_t *f, pthread_mutex_t *mutex,
 void reg_logfile_release(const reg_logfile_t *f, pthread_mutex_t *mutex,
     int lock);
 
+/* Whether a start after a crash would find these files. */
+bool reg_logfile_is_there(const reg_logfile_t *f);
+
 /* With the lock APPEND. */
 int reg_logfile_get(const reg_logfile_t *f, reg_logfile_state_t *state,
     reg_error_t *err);

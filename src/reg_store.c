@@ -8,6 +8,7 @@
 #include "reg_clock.h"
 #include "reg_dir.h"
 #include "reg_sync.h"
+#include "reg_tmp.h"
 
 
 static int
@@ -154,13 +155,110 @@ reg_store_furnish(reg_store_t *store, reg_error_t *err)
     }
 
     reg_layout_tmp(&dir, &store->v2);
-    if (reg_dir_mkdir(store, &dir, err) == -1) {
+
+    return reg_dir_mkdir(store, &dir, err);
+}
+
+
+bool
+reg_store_refuses(int sys)
+{
+    return sys == EROFS || sys == EACCES || sys == EPERM;
+}
+
+
+/* Asking, as by access(2), is not enough: a file system with an error says yes
+ * and writes nothing. */
+static int
+reg_store_write(reg_store_t *store, reg_error_t *err)
+{
+    reg_path_t  path;
+    int         fd;
+
+    if (reg_tmp_new(&path, store, err) == -1) {
         return -1;
     }
 
-    if (access(dir.text, R_OK | W_OK | X_OK) == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "access", dir.text);
+    fd = reg_tmp_create(store, &path, REG_STR(""), err);
+
+    if (fd == -1) {
+        return -1;
     }
+
+    (void) close(fd);                            /* it is empty */
+    (void) store->sys->unlink(path.text);        /* else litter */
+
+    return 0;
+}
+
+
+void
+reg_store_try(reg_store_t *store)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+
+    if (reg_store_write(store, &err) == 0) {
+        atomic_store(&store->refused, 0);
+
+    } else if (reg_store_refuses(err.sys)) {
+        atomic_store(&store->refused, err.sys);
+    }
+}
+
+
+int
+reg_store_writable(const reg_store_t *store, reg_error_t *err)
+{
+    int  sys = atomic_load(&store->refused);
+
+    if (sys == 0) {
+        return 0;
+    }
+
+    (void) reg_error_sys(err, sys, REG_UNKNOWN, "write to", store->v2.text);
+    err->code = REG_READ_ONLY;          /* also where permissions refuse */
+
+    return -1;
+}
+
+
+void
+reg_store_explain(reg_store_t *store, reg_error_t *err)
+{
+    reg_error_t  why = REG_ERROR_INIT;
+
+    if (reg_store_refuses(err->sys)) {
+        reg_store_try(store);
+
+        if (reg_store_writable(store, &why) == -1) {
+            *err = why;
+        }
+    }
+}
+
+
+/* A full disk is no reason not to open a tree; nor is one that refuses, as long
+ * as it can be read. */
+static int
+reg_store_enter(reg_store_t *store, reg_error_t *err)
+{
+    reg_error_t  why = REG_ERROR_INIT;
+
+    if ((reg_store_furnish(store, &why) == 0
+         && reg_store_write(store, &why) == 0)
+        || why.code == REG_INSUFFICIENT_STORAGE)
+    {
+        return 0;
+    }
+
+    if (!reg_store_refuses(why.sys)
+        || access(store->v2.text, R_OK | X_OK) == -1)
+    {
+        *err = why;
+        return -1;
+    }
+
+    atomic_store(&store->refused, why.sys);
 
     return 0;
 }
@@ -172,7 +270,7 @@ reg_store_open(reg_store_t *store, reg_str_t root, reg_error_t *err)
     return reg_store_init(store, root, err) == -1
            || reg_store_refuse_database(store, err) == -1
            || reg_dir_make_top(store, err) == -1
-           ? -1 : reg_store_furnish(store, err);
+           ? -1 : reg_store_enter(store, err);
 }
 
 
@@ -182,7 +280,7 @@ reg_store_join(reg_store_t *store, reg_str_t root, reg_error_t *err)
     return reg_store_init(store, root, err) == -1
            || reg_store_refuse_database(store, err) == -1
            || reg_store_require(store, err) == -1
-           ? -1 : reg_store_furnish(store, err);
+           ? -1 : reg_store_enter(store, err);
 }
 
 

@@ -11,6 +11,9 @@
  * file lies under docker/registry/lockfiles/) is refused: its tags are not on
  * disk, we would show an empty registry.
  *
+ * A tree that is there and cannot be written, as on a read-only file system or
+ * by its permissions, is opened all the same, to be read: refused says so.
+ *
  * The kernel is reached through a small table, so that a test can make the
  * n-th write fail or die in the n-th rename.
  *
@@ -52,6 +55,9 @@ typedef struct {
     int64_t           min_free;       /* bytes that a push must leave free */
     struct reg_lists_s  *lists;       /* reg_lists.h; the caller's, or NULL */
     struct reg_journal_s  *journal;   /* reg_journal.h; the same */
+
+    /* why nothing can be written, an errno; 0: it can.  reg_store_try() */
+    _Atomic int       refused;
 
     /* identities of directories whose entry is known to be durable; see
      * reg_durable.c */
@@ -95,6 +101,20 @@ int reg_store_refuse_database(const reg_store_t *store, reg_error_t *err);
 /* -1 with UNAVAILABLE if the tree is not there any more, such as a disk that is
  * not mounted: then nothing that is missing is known to be so. */
 int reg_store_require(const reg_store_t *store, reg_error_t *err);
+
+/* Tries to write: makes a file in _tmp and removes it.  refused is what came of
+ * it; as before if that says nothing, as where the tree is not there. */
+void reg_store_try(reg_store_t *store);
+
+/* -1 with READ_ONLY if the last try was refused. */
+int reg_store_writable(const reg_store_t *store, reg_error_t *err);
+
+/* The error of who wanted to write to the tree becomes READ_ONLY, if that is
+ * why. */
+void reg_store_explain(reg_store_t *store, reg_error_t *err);
+
+/* Whether an errno says that somebody may not write, rather than cannot. */
+bool reg_store_refuses(int sys);
 
 /* -1 with INSUFFICIENT_STORAGE if bytes more would leave less than min_free. */
 int reg_store_room(const reg_store_t *store, int64_t bytes, reg_error_t *err);

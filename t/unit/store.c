@@ -76,6 +76,61 @@ what_is_gone_later_is_not_made_again(void **state)
 }
 
 
+/* Permissions and read-only mounts do not stop root, or need it: the kernel's
+ * answer is what counts. */
+static int
+refuse(const char *path, int flags, mode_t mode)
+{
+    if ((flags & O_CREAT) != 0) {
+        errno = EROFS;
+        return -1;
+    }
+
+    return reg_sys_kernel.open(path, flags, mode);
+}
+
+
+static void
+a_tree_that_cannot_be_written_says_so_until_it_can(void **state)
+{
+    reg_sys_t   sys = reg_sys_kernel;
+    reg_path_t  path;
+
+    (void) state;
+
+    assert_int_equal(open_root(tree_root), 0);
+    assert_int_equal(reg_store_writable(&tree_store, &err), 0);
+
+    sys.open = refuse;
+    tree_store.sys = &sys;
+    reg_store_try(&tree_store);
+    assert_int_equal(reg_store_writable(&tree_store, &err), -1);
+    assert_int_equal(err.code, REG_READ_ONLY);
+    assert_int_equal(err.sys, EROFS);
+
+    tree_store.sys = &reg_sys_kernel;
+    reg_store_try(&tree_store);
+    err = (reg_error_t) REG_ERROR_INIT;
+    assert_int_equal(reg_store_writable(&tree_store, &err), 0);
+
+    reg_layout_tmp(&path, &tree_store.v2);
+    assert_int_equal(tree_count(path.text), 0);
+}
+
+
+static void
+a_tree_that_is_gone_says_nothing_of_writing(void **state)
+{
+    (void) state;
+
+    assert_int_equal(open_root(tree_root), 0);
+    assert_int_equal(tree_empty(), 0);
+    reg_store_try(&tree_store);
+    assert_int_equal(reg_store_writable(&tree_store, &err), 0);
+    assert_int_equal(tree_count(tree_root), 0);
+}
+
+
 static void
 slashes_at_the_end_do_not_matter(void **state)
 {
@@ -208,6 +263,8 @@ main(void)
         TEST(init_touches_no_disk),
         TEST(a_root_that_is_not_absolute_or_too_long_is_refused),
         TEST(what_is_gone_later_is_not_made_again),
+        TEST(a_tree_that_cannot_be_written_says_so_until_it_can),
+        TEST(a_tree_that_is_gone_says_nothing_of_writing),
         TEST(a_root_below_a_file_is_refused),
         TEST(a_tree_of_gitlab_s_database_is_refused),
         TEST(gitlab_s_other_lock_is_no_reason_to_refuse),
