@@ -25,7 +25,6 @@
 static ngx_int_t ngx_http_registry_upload_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_upload_prepare(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
-static ngx_str_t *ngx_http_registry_content_range(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
     ngx_http_registry_job_t *job);
 static void ngx_http_registry_upload_cleanup(void *data);
@@ -143,8 +142,8 @@ static ngx_int_t
 ngx_http_registry_upload_prepare(ngx_http_request_t *r,
     ngx_http_registry_job_t *job)
 {
-    char        value[REG_QUERY_VALUE_MAX];
-    ngx_str_t  *range;
+    char              value[REG_QUERY_VALUE_MAX];
+    ngx_table_elt_t  *range;
 
     job->length = r->headers_in.chunked ? -1 : r->headers_in.content_length_n;
     job->create = (job->target.kind == REG_TARGET_UPLOADS);
@@ -167,7 +166,7 @@ ngx_http_registry_upload_prepare(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    range = ngx_http_registry_content_range(r);
+    range = r->headers_in.content_range;
 
     if (range == NULL) {
         return NGX_OK;
@@ -175,34 +174,9 @@ ngx_http_registry_upload_prepare(ngx_http_request_t *r,
 
     job->has_range = 1;
 
-    return reg_range_parse(&job->range, ngx_http_registry_str(range),
+    return reg_range_parse(&job->range, ngx_http_registry_str(&range->value),
                            job->length, &job->error) == -1
            ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_str_t *
-ngx_http_registry_content_range(ngx_http_request_t *r)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    static ngx_str_t  name = ngx_string("Content-Range");
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == name.len
-                && ngx_strncasecmp(h[i].key.data, name.data, name.len) == 0)
-            {
-                return &h[i].value;
-            }
-        }
-    }
-
-    return NULL;
 }
 
 
