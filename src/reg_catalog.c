@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "reg_dir.h"
+#include "reg_file.h"
 #include "reg_lists.h"
 #include "reg_lock.h"
 #include "reg_newcomers.h"
@@ -422,8 +423,8 @@ reg_catalog_finish(reg_catalog_check_t *c, const reg_path_t *dir,
     const struct timespec  times[2] = { { began, 0 }, { began, 0 } };
     int                    rc, fd;
 
-    if (store->sys->fsync(c->fd) == -1) {
-        return reg_error_sys(c->err, errno, REG_UNKNOWN, "fsync", dir->text);
+    if (reg_file_sync(store->sys, c->fd, dir->text, c->err) == -1) {
+        return -1;
     }
 
     reg_path_add(&path, REG_CATALOG_WHOLE);

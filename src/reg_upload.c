@@ -561,15 +561,10 @@ reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 static int
 reg_upload_save(reg_upload_t *up, reg_error_t *err)
 {
-    if (reg_upload_catch_up(up, err) == -1) {
-        return -1;
-    }
-
-    if (up->store->sys->fsync(up->fd) == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "fsync", up->dir.text);
-    }
-
-    if (reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1) {
+    if (reg_upload_catch_up(up, err) == -1
+        || reg_file_sync(up->store->sys, up->fd, up->dir.text, err) == -1
+        || reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1)
+    {
         return -1;
     }
 
