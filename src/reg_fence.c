@@ -19,7 +19,7 @@ reg_fence_read(const reg_store_t *store, uint64_t *fence, reg_error_t *err)
     ssize_t     n;
     int         fd, sys;
 
-    *fence = 0xcbf29ce484222325u;
+    *fence = reg_str_hash(REG_STR_NULL);
     reg_layout_fence(&path, &store->v2);
     fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
@@ -40,9 +40,7 @@ reg_fence_read(const reg_store_t *store, uint64_t *fence, reg_error_t *err)
     }
 
     /* whatever is in it, other bytes are another number */
-    for (ssize_t i = 0; i < n; i++) {
-        *fence = (*fence ^ (unsigned char) text[i]) * 0x100000001b3u;
-    }
+    *fence = reg_str_hash((reg_str_t) { (size_t) n, text });
 
     return 0;
 }

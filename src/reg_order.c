@@ -24,15 +24,8 @@ reg_order_free(reg_order_t *order)
 int
 reg_order_add(reg_order_names_t *names, reg_str_t path)
 {
-    uint64_t  h = 0xcbf29ce484222325u;
-    uint16_t  place;
+    uint16_t  place = (uint16_t) (reg_str_hash(path) % REG_LOGFILE_TAGS);
     size_t    i;
-
-    for (i = 0; i < path.len; i++) {
-        h = (h ^ (unsigned char) path.data[i]) * 0x100000001b3u;
-    }
-
-    place = (uint16_t) ((h ^ h >> 32) % REG_LOGFILE_TAGS);
 
     for (i = 0; i < names->n && names->list[i] < place; i++) {
         /* void */

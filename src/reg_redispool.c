@@ -340,19 +340,6 @@ reg_redispool_find(const reg_config_t *config, reg_redispool_found_t *found,
 }
 
 
-static uint64_t
-reg_redispool_hash(const char *run)
-{
-    uint64_t  h = 0xcbf29ce484222325u;
-
-    for ( ; *run != '\0'; run++) {
-        h = (h ^ (unsigned char) *run) * 0x100000001b3u;
-    }
-
-    return h;
-}
-
-
 int
 reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
     char address[256], reg_error_t *err)
@@ -362,7 +349,7 @@ reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
 
     memcpy(address, found.address, sizeof(found.address));
     *link = (reg_redispool_link_t) {
-        .c = found.c, .server = reg_redispool_hash(found.run),
+        .c = found.c, .server = reg_str_hash(reg_str_from(found.run)),
     };
 
     return rc;
@@ -496,7 +483,7 @@ reg_redispool_open(reg_redispool_t *pool, reg_error_t *err)
     atomic_store(&pool->tells, pool->listener != NULL);
 
     reg_redispool_lock(pool);
-    pool->server = reg_redispool_hash(found.run);
+    pool->server = reg_str_hash(reg_str_from(found.run));
     pool->failures = 0;
     pool->up = true;
     reg_redispool_unlock(pool);
