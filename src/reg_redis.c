@@ -286,6 +286,18 @@ reg_redis_reply(reg_redis_t *c, redisReply **out, int64_t until,
 }
 
 
+/* One command and its reply, to be freed. */
+static int
+reg_redis_one(reg_redis_t *c, const reg_redis_command_t *command,
+    redisReply **out, int ms, reg_error_t *err)
+{
+    int64_t  until = reg_redis_now() + ms;
+
+    return reg_redis_ask(c, command, 1, until, err) == -1
+           ? -1 : reg_redis_reply(c, out, until, err);
+}
+
+
 int
 reg_redis_call(reg_redis_t *c, const reg_redis_command_t *commands, size_t n,
     reg_redis_reply_t *replies, int ms, reg_error_t *err)
@@ -334,12 +346,9 @@ reg_redis_list(reg_redis_t *c, const reg_redis_command_t *command,
     const reg_redis_watch_t *item, reg_redis_reply_t *reply, int ms,
     reg_error_t *err)
 {
-    int64_t      until = reg_redis_now() + ms;
     redisReply  *r;
 
-    if (reg_redis_ask(c, command, 1, until, err) == -1
-        || reg_redis_reply(c, &r, until, err) == -1)
-    {
+    if (reg_redis_one(c, command, &r, ms, err) == -1) {
         return -1;
     }
 
@@ -523,7 +532,6 @@ int
 reg_redis_identify(reg_redis_t *c, char run[REG_REDIS_RUN], bool *is_master,
     int ms, reg_error_t *err)
 {
-    int64_t      until = reg_redis_now() + ms;
     redisReply  *reply;
     reg_str_t    text, value;
 
@@ -532,9 +540,7 @@ reg_redis_identify(reg_redis_t *c, char run[REG_REDIS_RUN], bool *is_master,
     run[0] = '\0';
     *is_master = true;
 
-    if (reg_redis_ask(c, &command, 1, until, err) == -1
-        || reg_redis_reply(c, &reply, until, err) == -1)
-    {
+    if (reg_redis_one(c, &command, &reply, ms, err) == -1) {
         return -1;
     }
 
@@ -557,7 +563,6 @@ reg_redis_master(reg_redis_t *sentinel, const char *name, char address[256],
     int ms, reg_error_t *err)
 {
     int          n, rc = -1;
-    int64_t      until = reg_redis_now() + ms;
     redisReply  *r;
 
     const reg_redis_command_t  command = {
@@ -565,9 +570,7 @@ reg_redis_master(reg_redis_t *sentinel, const char *name, char address[256],
              reg_str_from(name) }
     };
 
-    if (reg_redis_ask(sentinel, &command, 1, until, err) == -1
-        || reg_redis_reply(sentinel, &r, until, err) == -1)
-    {
+    if (reg_redis_one(sentinel, &command, &r, ms, err) == -1) {
         return -1;
     }
 
@@ -612,7 +615,6 @@ reg_redis_scan(reg_redis_t *c, uint64_t *cursor, const char *pattern,
 {
     char         at[24];
     int          rc = -1;
-    int64_t      until = reg_redis_now() + ms;
     redisReply  *r;
 
     (void) snprintf(at, sizeof(at), "%llu", (unsigned long long) *cursor);
@@ -622,9 +624,7 @@ reg_redis_scan(reg_redis_t *c, uint64_t *cursor, const char *pattern,
              reg_str_from(pattern), REG_STR("COUNT"), REG_STR("500") }
     };
 
-    if (reg_redis_ask(c, &command, 1, until, err) == -1
-        || reg_redis_reply(c, &r, until, err) == -1)
-    {
+    if (reg_redis_one(c, &command, &r, ms, err) == -1) {
         return -1;
     }
 
@@ -655,16 +655,13 @@ static int
 reg_redis_subscribe(reg_redis_t *c, int ms, reg_error_t *err)
 {
     int          done;
-    int64_t      until = reg_redis_now() + ms;
     redisReply  *reply;
 
     const reg_redis_command_t  command = {
         2, { REG_STR("SUBSCRIBE"), REG_STR(REG_REDIS_CHANNEL) }
     };
 
-    if (reg_redis_ask(c, &command, 1, until, err) == -1
-        || reg_redis_reply(c, &reply, until, err) == -1)
-    {
+    if (reg_redis_one(c, &command, &reply, ms, err) == -1) {
         return -1;
     }
 
