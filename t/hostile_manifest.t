@@ -156,6 +156,55 @@ for my $case (
     is($answer->{status}, 201, "accepted: $title") or diag($answer);
 }
 
+
+
+# ---- good, and as costly as they may be: one of them is parsed at a time
+
+sub costly {
+    my ($manifest, $n) = @_;
+
+    return json({ %$manifest, n => $n, x => [(0) x 262_000] });
+}
+
+my %costly = map {
+    my $n = $_;
+    ("image$n" => costly(image_manifest(config => '{}'), $n),
+        "index$n" => costly(index_manifest(), $n));
+} 0 .. 7;
+
+sub none_beside_ok {
+    my ($title, $status, $ask) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    write_file("/proc/$process/clear_refs", '5');        # the peak is now
+    my $begin = rss($process);
+    my @statuses = in_parallel(8, sub { $ask->(@_)->{status} });
+    my $more = rss_peak($process) - $begin;
+
+    is("@statuses", join(' ', ($status) x 8), "eight at a time: $title");
+    SKIP: {
+        skip 'memory is not bounded under a sanitizer', 1 if sanitized();
+        cmp_ok($more, '<', 24_576, 'cost the memory of one');
+    }
+}
+
+for my $kind ('image', 'index') {
+    none_beside_ok("an $kind is pushed", 201, sub {
+        $r->request('PUT', "/v2/a/manifests/$kind$_[0]",
+            body => $costly{"$kind$_[0]"}, headers => ['Content-Type' =>
+                $TYPE{ $kind eq 'image' ? 'oci' : 'oci_index' }]);
+    });
+}
+none_beside_ok('images are pulled', 200, sub {
+    $r->request('GET', "/v2/a/manifests/image$_[0]");
+});
+for my $round (1, 2) {
+    none_beside_ok("an image is looked for in indexes, round $round", 404, sub {
+        $r->request('GET', '/v2/a/manifests/index' . ($round == 1 ? $_[0] : 0),
+            headers => [Accept => $TYPE{oci}]);
+    });
+}
+
 fsck_ok($r, 'the tree is sound');
 
 done_testing;

@@ -145,6 +145,8 @@ for my $digest (sha256($bytes), sha512sum($bytes)) {
 $a = put('/v2/c/manifests/' . sha256($bytes) . '?tag=ok&tag=.bad',
     $bytes, $TYPE{oci});
 is($a->{status}, 400, 'an invalid tag among them');
+error_is(put('/v2/c/manifests/' . sha256($bytes) . '?tag=ok&tag=%zz',
+    $bytes, $TYPE{oci}), 400, 'MANIFEST_INVALID', 'or what cannot be decoded');
 is($r->request('HEAD', '/v2/c/manifests/ok')->{status}, 404, 'sets none');
 $a = put('/v2/c/manifests/' . sha256($bytes) . '?'
     . join('&', map { "tag=t$_" } 1 .. 600), $bytes, $TYPE{oci});
@@ -188,20 +190,68 @@ like($a->{body}, qr/Accept/, 'and the message says why');
 $a = get('/v2/a/b/manifests/' . sha256($bytes), $TYPE{oci});
 is($a->{body}, $bytes, 'by digest it is the index, whatever is accepted');
 
+# Which of the children it is, and what is answered if Accept has no image.
+my %of = map {
+    ($_ => $r->push_image('a/b', undef, config => json({ child => $_ }),
+        type => $_ eq 'docker' ? 'docker' : 'oci'));
+} qw(amd64 arm64 s390x amd64x unknown docker);
+my %platform = (
+    (map { $_ => { os => 'linux', architecture => $_ } } keys %of),
+    docker  => { os => 'linux', architecture => 'amd64' },
+    unknown => { os => 'unknown', architecture => 'unknown' },
+    v3      => { os => 'linux', architecture => 'amd64', variant => 'v3' },
+);
+$of{v3} = $of{amd64};
+
+sub index_of {
+    my (@names) = @_;
+
+    $bytes = json(index_manifest(children => [map {
+        { %{ $of{$_} }, platform => $platform{$_} } } @names]));
+    $r->push_manifest('a/b', 'several', $bytes);
+    return get('/v2/a/b/manifests/several', $TYPE{oci});
+}
+
+for my $case (
+    [[qw(arm64 s390x)]        => 'arm64', 'without linux/amd64 the first'],
+    [[qw(unknown arm64)]      => 'arm64', 'which is no attestation'],
+    [[qw(arm64 v3)]           => 'amd64', 'a variant of linux/amd64'],
+    [[qw(amd64x amd64 arm64)] => 'amd64', 'and not what only begins like it'],
+)
+{
+    my ($names, $name, $title) = @$case;
+    is(index_of(@$names)->{body}, $of{$name}{bytes}, "the child: $title");
+}
+
+$a = get('/v2/a/b/manifests/several', 'text/html');
+is($a->{body}, $bytes, 'who accepts no image gets the index');
+is($a->header('vary'), 'Accept', 'caches are told that it depends');
+is(get('/v2/a/b/manifests/' . sha256($bytes))->header('vary'), undef,
+    'and that by digest it does not');
+error_is(index_of('docker'), 404, 'MANIFEST_UNKNOWN',
+    'a child that Accept does not cover is not sent');
+
+index_of(qw(amd64 arm64));
+$r->expect(202, 'DELETE', "/v2/a/b/manifests/$of{amd64}{digest}");
+is(get('/v2/a/b/manifests/several', $TYPE{oci})->{body}, $of{arm64}{bytes},
+    'a child that was deleted is passed over');
+$r->push_manifest('a/b', @{ $of{amd64} }{qw(digest bytes)});
+
 
 # ---- conditions
 
 for my $reference ('tag-oci', $image{oci}{digest}) {
     my $path = "/v2/a/b/manifests/$reference";
-    for my $tag (qq{"$image{oci}{digest}"}, '*', qq{"x", "$image{oci}{digest}"})
+    for my $tag (map({ ($_, "W/$_", qq{"x", $_}) } qq{"$image{oci}{digest}"}),
+        '*')
     {
         $a = $r->request('GET', $path, headers => ['If-None-Match' => $tag]);
         is($a->{status}, 304, "If-None-Match: $tag");
         is($a->{body}, '', '304 has no body');
         is($a->header('etag'), qq{"$image{oci}{digest}"}, '304 has the ETag');
     }
-    is($r->request('GET', $path, headers => ['If-None-Match' => '"x"'])
-        ->{status}, 200, 'If-None-Match of another');
+    is($r->request('GET', $path, headers => ['If-None-Match' => $_])
+        ->{status}, 200, "If-None-Match: $_") for '"x"', '"', '""', 'W/', ',';
 }
 
 
@@ -272,6 +322,17 @@ $a = put('/v2/c/manifests/bad', json($image), $TYPE{oci});
 error_is($a, 400, 'MANIFEST_BLOB_UNKNOWN', 'layers that were not pushed');
 is(scalar $a->errors, 2, 'one error for each of them') or diag($a);
 like($a->{body}, qr/\Q$_->{digest}/, 'that names it') for @{ $image->{layers} };
+
+$a = put('/v2/c/manifests/bad', json(image_manifest(config => '{}',
+    layers => [1 .. 500])), $TYPE{oci});
+error_is($a, 400, 'MANIFEST_BLOB_UNKNOWN', 'five hundred of them');
+is(scalar $a->errors, 32, 'not all are named') or diag($a);
+
+$a = put('/v2/c/manifests/bad', json(image_manifest(config => '{}', more => {
+    layers => [{ %{ descriptor($TYPE{layer}, '{}') }, size => 3 }] })),
+    $TYPE{oci});
+error_is($a, 400, 'MANIFEST_INVALID', 'a layer of another size than said');
+like($a->{body}, qr/has 3 bytes, but it has 2/, 'which the message names');
 
 $r->push_blob('elsewhere', $_) for 'one', 'two';
 error_is(put('/v2/c/manifests/bad', json($image), $TYPE{oci}),

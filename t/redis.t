@@ -127,12 +127,14 @@ $redis->cli('SET', 'nginx-registry:v:{a/b}:v1', 'nonsense', 'PX', 100);
 is(digest_of($_, 'v1'), $images[2]{digest}, 'from memory') for $r, $other;
 
 is($r->request('DELETE', '/v2/a/b/manifests/v1')->{status}, 202, 'a delete');
+is(digest_of($r, 'v1'), 404, 'who deleted sees it at once');
 everywhere_is('v1', 404, 'is seen by all');
 tag($r, $_, $images[2]) for 'x1', 'x2';
 everywhere_is($_, $images[2]{digest}, "$_ is warm") for 'x1', 'x2';
 is($other->request('DELETE', "/v2/a/b/manifests/$images[2]{digest}")->{status},
     202, 'a manifest is deleted');
-everywhere_is($_, 404, "$_ goes with it") for 'x1', 'x2', 'image2';
+is(digest_of($other, $_), 404, "$_ went with it") for 'x1', 'x2';
+everywhere_is($_, 404, "for all of us $_ as well") for 'x1', 'x2', 'image2';
 tag($r, 'x1', $images[2]);
 everywhere_is('x1', $images[2]{digest}, 'and can come back');
 

@@ -1,6 +1,8 @@
 # Strange things in the tree (SECURITY.md S17): absent to clients, never
 # followed out of it.
 
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use POSIX qw(mkfifo);
 use Test::Registry;
 
@@ -71,6 +73,19 @@ sub absent_ok {
             || $answer->{body} =~ /nobody may read/;
     }
     ok(!@odd, $title) or diag(join "\n", @odd);
+}
+
+
+# Of so much that is odd, not every line fits into a second.
+
+sub logs_ok {
+    my ($path, $like, $title) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    ok(wait_until(20, sub {
+        $r->request('GET', $path);
+        return $r->log_of_worker =~ $like;
+    }), $title);
 }
 
 
@@ -152,6 +167,61 @@ for my $title (sort keys %strange_link) {
     is($r->request('GET', "/v2/$repo/manifests/v1")->{body}, $image->{bytes},
         'a push heals it');
 }
+
+
+# ---- instead of the content of a manifest
+
+my $image = $r->push_image('content', 'v1', config => 'of nobody else');
+my $blob = $r->tree->blob($image->{digest});
+my $manifest = "/v2/content/manifests/$image->{digest}";
+
+for my $title ('other bytes', 'nothing', 'less', 'more') {
+    my %odd = ('nothing' => '', 'other bytes' => $image->{bytes} =~ s/2/3/r,
+        'less' => substr($image->{bytes}, 1), 'more' => "$image->{bytes} ");
+    write_file($blob, $odd{$title});
+    for my $path ($manifest, '/v2/content/manifests/v1') {
+        error_is($r->request('GET', $path), 500, 'UNKNOWN',
+            "a manifest's content is $title: it is not served");
+    }
+    logs_ok($manifest, qr/corrupt manifest: its content is @{[
+        sha256($odd{$title})]}/, 'the log says what it is');
+    $r->push_manifest('content', 'v1', $image->{bytes});
+    is($r->tree->content($blob), $image->{bytes}, 'a push heals it');
+}
+
+unlink $blob or die $!;
+error_is($r->request('GET', $_), 404, 'MANIFEST_UNKNOWN',
+    'a manifest without its content is none')
+    for $manifest, '/v2/content/manifests/v1';
+logs_ok($manifest, qr/warn GET \Q$manifest\E: .*a link, but no content/,
+    'and the log says so');
+$r->push_manifest('content', 'v1', $image->{bytes});
+is($r->request('GET', $manifest)->{body}, $image->{bytes}, 'a push heals it');
+
+# What another registry took, and we would not.
+
+sub put_by_hand {
+    my ($tag, $bytes) = @_;
+
+    my $digest = $r->push_blob('byhand', $bytes);
+    for my $link ($r->tree->revision('byhand', $digest),
+        $r->tree->tag('byhand', $tag))
+    {
+        make_path(dirname($link));
+        write_file($link, $digest);
+    }
+}
+
+put_by_hand('v1', '{}');
+error_is($r->request('GET', '/v2/byhand/manifests/v1'), 500, 'UNKNOWN',
+    'a manifest of no type');
+put_by_hand('v2', json(index_manifest(children => [$image]))
+    =~ s/^\{/{"manifests":[],/r);
+error_is($r->request('GET', '/v2/byhand/manifests/v2',
+    headers => [Accept => $TYPE{oci}]), 404, 'MANIFEST_UNKNOWN',
+    'an index that cannot be read has no child');
+is($r->request('GET', '/v2/byhand/manifests/v2')->{status}, 200,
+    'but is served as it is');
 
 
 # ---- instead of the data of an upload
