@@ -7,7 +7,8 @@ use File::Temp ();
 my $dir = File::Temp->newdir;
 my $users = "$dir/users";
 
-accounts($users, alice => 'wonder:land', bob => 'builder', carol => 'x' x 72);
+accounts($users, alice => 'wonder:land', bob => 'builder', carol => 'x' x 72,
+    map { $_ => $_ } qw(pull push delete catalog));
 
 my $r = Test::Registry->new(
     worker => { trusted_proxies => '[127.0.0.1]' },
@@ -21,6 +22,10 @@ my $r = Test::Registry->new(
       - { who: "\@builders", repositories: "team/**", actions: [pull, push] }
       - { who: "*", repositories: "home/\${user}/**", actions: "*" }
       - { who: alice, actions: catalog }
+      - { who: pull, repositories: one, actions: pull }
+      - { who: push, repositories: one, actions: push }
+      - { who: delete, repositories: one, actions: delete }
+      - { who: catalog, actions: catalog }
 auth:
   htpasswd:
     realm: our "registry"
@@ -114,6 +119,41 @@ is(ask('GET', '/v2/team/app/tags/list')->{status}, 401,
 is(ask('GET', '/v2/_catalog', @alice)->{status}, 200,
     'the catalog to whom it was given');
 error_is(ask('GET', '/v2/_catalog', @bob), 403, 'DENIED', 'not to others');
+
+
+# ---- each way asks for the right that it needs, and for no other
+
+my $session = push_as('one', basic(push => 'push'))->header('location');
+my $zeros = 'sha256:' . '0' x 64;
+
+for my $case (
+    ['pull',    '/v2/one/tags/list',           qw(GET HEAD)],
+    ['pull',    '/v2/one/manifests/v1',        qw(GET HEAD)],
+    ['pull',    "/v2/one/manifests/$zeros",    qw(GET HEAD)],
+    ['pull',    "/v2/one/blobs/$zeros",        qw(GET HEAD)],
+    ['pull',    "/v2/one/referrers/$zeros",    qw(GET HEAD)],
+    ['push',    '/v2/one/manifests/v1',        qw(PUT)],
+    ['push',    '/v2/one/blobs/uploads/',      qw(POST)],
+    ['push',    $session,                      qw(GET HEAD PATCH PUT DELETE)],
+    ['delete',  '/v2/one/manifests/v1',        qw(DELETE)],
+    ['delete',  "/v2/one/manifests/$zeros",    qw(DELETE)],
+    ['delete',  "/v2/one/blobs/$zeros",        qw(DELETE)],
+    ['catalog', '/v2/_catalog',                qw(GET HEAD)],
+)
+{
+    my ($right, $path, @methods) = @$case;
+    for my $method (@methods) {
+        my %refused = map { $_ => $r->request($method, $path, body => '',
+            headers => [basic($_ => $_)])->{status} == 403 ? 1 : 0 }
+            qw(pull push delete catalog);
+        my $title = "$method $path" =~ s/[0-9a-f-]{36,}/.../r;
+        is_deeply(\%refused, { map { $_ => $_ eq $right ? 0 : 1 }
+            keys %refused }, "$title asks for $right")
+            or diag(explain(\%refused));
+        is($r->request($method, $path, body => '')->{status}, 401,
+            'and for nobody unknown');
+    }
+}
 
 
 # ---- what is there is told to nobody who may not know
