@@ -528,9 +528,7 @@ reg_upload_hash(reg_upload_t *up, reg_str_t data)
 int
 reg_upload_append(reg_upload_t *up, reg_str_t data, reg_error_t *err)
 {
-    if (reg_upload_catch_up(up, err) == -1
-        || reg_upload_write(up, data, err) == -1)
-    {
+    if (reg_upload_write(up, data, err) == -1) {
         return -1;
     }
 

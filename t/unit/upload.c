@@ -768,6 +768,172 @@ no_bytes_need_no_memory(void **state)
 }
 
 
+/* What somebody else does between our open and our lock of a file. */
+static void  (*meanwhile)(const char *path);
+static int   opened;
+
+static int
+open_and_then(const char *path, int flags, mode_t mode)
+{
+    void  (*now)(const char *path) = meanwhile;
+    int     fd = reg_sys_kernel.open(path, flags, mode);
+
+    if (now != NULL && strcmp(path, session("data").text) == 0) {
+        opened++;
+        meanwhile = NULL;
+        now(path);
+    }
+
+    return fd;
+}
+
+
+static void
+do_meanwhile(void (*what)(const char *path))
+{
+    static reg_sys_t  sys;
+
+    sys = reg_sys_kernel;
+    sys.open = open_and_then;
+    tree_store.sys = &sys;
+    meanwhile = what;
+    opened = 0;
+}
+
+
+static reg_upload_t  first_writer = REG_UPLOAD_INIT;
+
+
+static void
+first_writer_commits(const char *path)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+
+    (void) path;
+    assert_int_equal(reg_upload_commit(&first_writer, &d, &err), 0);
+}
+
+
+/* D1: the file that is opened is a blob when it is locked */
+static void
+a_session_that_is_committed_while_it_is_opened_is_unknown(void **state)
+{
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(reg_upload_open(&first_writer, &tree_store, &name, uuid,
+                                     NULL, &err), 0);
+    assert_int_equal(reg_upload_append(&first_writer, REG_STR("hello"), &err),
+                     0);
+
+    do_meanwhile(first_writer_commits);
+    assert_int_equal(open_it(NULL), -1);
+    assert_int_equal(opened, 1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+    assert_int_equal(up.fd, -1);
+    assert_null(fault_check_tree());
+}
+
+
+static void
+becomes_another_file(const char *path)
+{
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(tree_write(path, "another", 7), 0);
+}
+
+
+static void
+a_session_whose_file_is_replaced_while_it_is_opened_is_unknown(void **state)
+{
+    (void) state;
+
+    create(REG_SHA256);
+    do_meanwhile(becomes_another_file);
+    assert_int_equal(open_it(NULL), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+}
+
+
+static void
+grows(const char *path)
+{
+    assert_int_equal(tree_write(path, "more", 4), 0);
+}
+
+
+/* Makes a session that nobody has gone on with for an hour. */
+static void
+create_old(void)
+{
+    static const char  *parts[] = { "data", "startedat", "" };
+
+    const struct timespec  then[2] = {
+        { time(NULL) - 3600, 0 }, { time(NULL) - 3600, 0 }
+    };
+
+    create(REG_SHA256);
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        assert_int_equal(utimensat(AT_FDCWD, session(parts[i]).text, then, 0),
+                         0);
+    }
+}
+
+
+static int
+claim(time_t ago)
+{
+    int  rc;
+
+    no_error();
+    rc = reg_upload_claim(&up, &tree_store, &name, uuid, time(NULL) - ago,
+                          &err);
+    reg_upload_close(&up);
+
+    return rc;
+}
+
+
+static void
+a_session_that_grows_while_it_is_claimed_is_not(void **state)
+{
+    (void) state;
+
+    create_old();
+    assert_int_equal(claim(1800), 1);
+    do_meanwhile(grows);
+    assert_int_equal(claim(1800), 0);
+    assert_int_equal(opened, 1);
+}
+
+
+/* Its writer would be told that another one is busy with it. */
+static void
+a_young_session_is_not_even_locked_to_be_claimed(void **state)
+{
+    (void) state;
+
+    create_old();
+    do_meanwhile(grows);
+    assert_int_equal(claim(7200), 0);
+    assert_int_equal(opened, 0);
+}
+
+
+static void
+no_session_begins_without_room(void **state)
+{
+    (void) state;
+
+    tree_store.min_free = INT64_MAX;
+    assert_int_equal(reg_upload_create(&tree_store, &name, REG_SHA256, uuid,
+                                       &err), -1);
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+    assert_int_equal(tree_count(tree_root), 0);
+}
+
+
 static void
 what_was_taken_back_does_not_count(void **state)
 {
@@ -827,6 +993,31 @@ a_session_goes_on_after_it_was_taken_back(void **state)
     append("world");
     assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
     assert_null(fault_check_tree());
+}
+
+
+/* A state of what was taken back would be one of other bytes. */
+static void
+no_state_is_left_of_what_was_taken_back(void **state)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world, again"));
+
+    (void) state;
+
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello earth");
+    assert_int_equal(reg_upload_rewind(&up, 6, &err), 0);
+    assert_int_equal(reg_upload_suspend(&up, &err), 0);
+
+    /* a writer that dies */
+    assert_int_equal(open_it(NULL), 0);
+    append("world, ");
+    reg_upload_close(&up);
+
+    assert_int_equal(open_it(NULL), 0);
+    append("again");
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
 }
 
 
@@ -894,33 +1085,79 @@ a_session_s_directory_serves_another_one(void **state)
 }
 
 
+/* Puts something into a directory that another session would be given. */
+static void
+spoil_spare(int slot, const char *blob)
+{
+    char        name_of_slot[16];
+    reg_path_t  dir, data, started;
+
+    (void) snprintf(name_of_slot, sizeof(name_of_slot), "%d", slot);
+    reg_layout_spare(&dir, &tree_store.v2);
+    reg_path_add(&dir, name_of_slot);
+    data = started = dir;
+    reg_path_add(&data, "data");
+    reg_path_add(&started, "startedat");
+
+    switch (slot % 4) {
+
+    case 0:
+        assert_int_equal(tree_write(data.text, "stranger", 8), 0);
+        break;
+
+    case 1:                                 /* empty, and somebody else's */
+        assert_int_equal(tree_way(data.text), 0);
+        assert_int_equal(link(blob, data.text), 0);
+        break;
+
+    case 2:
+        assert_int_equal(tree_write(started.text, "longer than a time is", 21),
+                         0);
+        break;
+
+    case 3:
+        assert_int_equal(tree_way(started.text), 0);
+        assert_int_equal(symlink(blob, started.text), 0);
+        break;
+    }
+}
+
+
 /* What another registry or a hand has left in it is not shown to a client. */
 static void
 a_spare_directory_with_something_else_in_it_is_thrown_away(void **state)
 {
-    reg_path_t  spare, path;
-    char        slot[16], text[8];
-    int64_t     offset;
+    reg_digest_t  empty = tree_digest(REG_SHA256, REG_STR(""));
+    reg_path_t    spare, blob;
+    char          text[64];
+    int64_t       offset;
 
     (void) state;
 
+    create(REG_SHA256);                     /* makes _uploads */
     reg_layout_spare(&spare, &tree_store.v2);
+    reg_layout_blob(&blob, &tree_store.v2, &empty);
+    assert_int_equal(tree_write(blob.text, "", 0), 0);
 
     for (int i = 0; i < 64; i++) {
-        path = spare;
-        (void) snprintf(slot, sizeof(slot), "%d", i);
-        reg_path_add(&path, slot);
-        reg_path_add(&path, "data");
-        assert_int_equal(tree_write(path.text, "stranger", i % 2 == 0 ? 0 : 8), 0);
+        spoil_spare(i, blob.text);
     }
 
-    create(REG_SHA256);
-    create(REG_SHA256);             /* the first has made _uploads */
-    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &offset, &err),
-                     0);
-    assert_int_equal(offset, 0);
-    assert_int_equal(tree_read(session("data").text, text, sizeof(text)), 0);
-    assert_int_equal(push_text("mine"), 0);
+    for (int i = 0; i < 64; i++) {
+        create(REG_SHA256);
+        assert_int_equal(tree_read(session("startedat").text, text,
+                                   sizeof(text)), 20);
+        assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &offset,
+                                         &err), 0);
+        assert_int_equal(offset, 0);
+        (void) snprintf(text, sizeof(text), "mine %d", i);
+        assert_int_equal(open_it(NULL), 0);
+        append(text);
+        reg_upload_close(&up);
+    }
+
+    assert_int_equal(tree_count(spare.text), 0);
+    assert_int_equal(tree_read(blob.text, text, sizeof(text)), 0);
     assert_null(fault_check_tree());
 }
 
@@ -1237,9 +1474,15 @@ main(void)
         TEST(a_write_that_fails_in_the_middle_does_not_count),
         TEST(a_large_upload_is_what_was_written),
         TEST(no_bytes_need_no_memory),
+        TEST(a_session_that_is_committed_while_it_is_opened_is_unknown),
+        TEST(a_session_whose_file_is_replaced_while_it_is_opened_is_unknown),
+        TEST(a_session_that_grows_while_it_is_claimed_is_not),
+        TEST(a_young_session_is_not_even_locked_to_be_claimed),
+        TEST(no_session_begins_without_room),
         TEST(what_was_taken_back_does_not_count),
         TEST(nothing_that_was_taken_back_is_published),
         TEST(a_session_goes_on_after_it_was_taken_back),
+        TEST(no_state_is_left_of_what_was_taken_back),
         TEST(a_session_s_directory_serves_another_one),
         TEST(a_spare_directory_with_something_else_in_it_is_thrown_away),
         TEST(only_so_many_directories_are_kept),
