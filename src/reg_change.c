@@ -1,6 +1,7 @@
 #include "reg_change.h"
 
 #include <errno.h>
+#include <sys/random.h>
 
 #include "reg_durable.h"
 #include "reg_place.h"
@@ -26,6 +27,10 @@ reg_change_init(reg_change_t *c, reg_store_t *store)
 {
     *c = (reg_change_t) { .store = store, .records = REG_BUF_INIT,
                           .wholes = REG_BUF_INIT };
+
+    c->failed = store->journal != NULL
+                && getrandom(&c->number, sizeof(c->number), 0)
+                   != sizeof(c->number);
 }
 
 
@@ -36,6 +41,7 @@ reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record)
 
     record.kind = REG_RECORD_PUT;
     record.path = reg_path_rest(path, &c->store->v2);
+    record.change = c->number;
     reg_record_add(&c->records, &record);
     reg_buf_put(&c->wholes, &whole, sizeof(whole));
     c->n++;
@@ -169,6 +175,32 @@ reg_change_durably(const reg_change_t *c, reg_str_t records, reg_error_t *err)
 /* ---- by the journal ------------------------------------------------------ */
 
 
+/* Appends one record of which nothing is to be put in place. */
+static int
+reg_change_say(reg_store_t *store, const reg_record_t *record,
+    reg_error_t *err)
+{
+    reg_buf_t  records = REG_BUF_INIT;
+    int        half, rc = -1;
+
+    reg_record_add(&records, record);
+
+    if (!reg_buf_ok(&records)) {
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+
+    } else if (reg_journal_append(store->journal, reg_buf_str(&records), &half,
+                                  err) == 0)
+    {
+        reg_journal_applied(store->journal, half);
+        rc = 0;
+    }
+
+    reg_buf_free(&records);
+
+    return rc;
+}
+
+
 /* The records of a change that go by it. */
 typedef struct {
     reg_str_t                  records;
@@ -240,23 +272,53 @@ reg_change_place(const reg_change_t *c, const reg_change_rest_t *rest,
 }
 
 
-/* A record that cannot be put in place stays: it is whole, and a crash before
- * the next checkpoint makes of it what was asked for. */
+/* Nothing of it was put in place, and no crash is to do that. */
+static int
+reg_change_take_back(const reg_change_t *c, reg_str_t records,
+    reg_error_t *err)
+{
+    reg_record_t  record;
+
+    return reg_record_next(&records, &record) == 1
+           ? reg_change_say(c->store, &(reg_record_t) {
+                 .kind = REG_RECORD_VOID, .path = record.path,
+                 .change = c->number,
+             }, err)
+           : -1;
+}
+
+
+/* What takes long is done while the records are on their way to the disk.  One
+ * that cannot be put in place then stays: it is whole, and a crash before the
+ * next checkpoint makes of it what was asked for. */
 static int
 reg_change_append(const reg_change_t *c, const reg_change_rest_t *rest,
     reg_error_t *err)
 {
-    reg_journal_t  *j = c->store->journal;
-    int             rc, half;
+    reg_journal_t        *j = c->store->journal;
+    reg_journal_entry_t   entry;
+    reg_error_t           why = REG_ERROR_INIT;
+    int                   rc, half;
 
-    if (reg_change_prepare(c, rest, err) == -1
-        || reg_journal_append(j, rest->records, &half, err) == -1)
-    {
+    reg_journal_submit(j, &entry, rest->records);
+    rc = reg_change_prepare(c, rest, &why);
+
+    if (reg_journal_await(j, &entry, &half, err) == -1) {
         return -1;
     }
 
-    rc = reg_change_place(c, rest, err);
+    if (rc == 0) {
+        rc = reg_change_place(c, rest, err);
+    }
+
+    /* first of all: what follows may have to wait for a checkpoint */
     reg_journal_applied(j, half);
+
+    if (why.code != REG_OK) {
+        /* if that fails as well, it stays too */
+        (void) reg_change_take_back(c, rest->records, err);
+        *err = why;
+    }
 
     return rc;
 }
@@ -336,28 +398,10 @@ reg_change_free(reg_change_t *c)
 int
 reg_change_gone(reg_store_t *store, const reg_path_t *path, reg_error_t *err)
 {
-    reg_buf_t  records = REG_BUF_INIT;
-    int        half, rc = -1;
-
-    if (store->journal == NULL) {
-        return 0;
-    }
-
-    reg_record_add(&records, &(reg_record_t) {
-        .kind = REG_RECORD_GONE, .path = reg_path_rest(path, &store->v2),
-    });
-
-    if (!reg_buf_ok(&records)) {
-        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
-
-    } else if (reg_journal_append(store->journal, reg_buf_str(&records), &half,
-                                  err) == 0)
-    {
-        reg_journal_applied(store->journal, half);
-        rc = 0;
-    }
-
-    reg_buf_free(&records);
-
-    return rc;
+    return store->journal == NULL
+           ? 0
+           : reg_change_say(store, &(reg_record_t) {
+                 .kind = REG_RECORD_GONE,
+                 .path = reg_path_rest(path, &store->v2),
+             }, err);
 }

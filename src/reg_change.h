@@ -36,6 +36,7 @@ typedef struct {
     size_t                 whole;       /* of those that come */
     uint32_t               group;
     reg_order_names_t      replaced;
+    uint64_t               number;      /* random: this change */
     bool                   failed;
 } reg_change_t;
 

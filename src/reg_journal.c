@@ -17,27 +17,18 @@
 #define REG_JOURNAL_STACK    (128 * 1024)
 
 
-/* Somebody who waits for an append. */
-typedef struct reg_journal_waiter_s  reg_journal_waiter_t;
-
-struct reg_journal_waiter_s {
-    pthread_cond_t         wake;
-    reg_journal_waiter_t  *next;
-    reg_str_t              records;
-    int                    half;
-    int                    sys;
-    bool                   done;
-};
-
 struct reg_journal_s {
     reg_logfile_t           file;
     pthread_mutex_t         lock;       /* over all that follows */
     pthread_cond_t          changed;    /* something is to be done */
     pthread_cond_t          drained;    /* a half is in place */
 
-    reg_journal_waiter_t   *first;      /* who waits, in order; it writes */
-    reg_journal_waiter_t  **last;
-    bool                    writing;    /* one of them writes for all */
+    reg_journal_entry_t    *first;      /* what is to be written, in order */
+    reg_journal_entry_t   **last;
+    bool                    writing;    /* somebody does, for all */
+    bool                    has_writer; /* a thread, which waits for work; else
+                                           who waits for the first one is it */
+    pthread_cond_t          work;
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
     int                     failed;     /* an errno, for good */
@@ -48,7 +39,8 @@ struct reg_journal_s {
     bool                    hurry;
     bool                    stop;
     int64_t                 due;        /* the next checkpoint; ns */
-    pthread_t               thread;
+    size_t                  nthreads;
+    pthread_t               threads[2];
 
     /* a lock of the file is the process's, so a thread takes one of these
      * before it */
@@ -163,7 +155,7 @@ reg_journal_give_up(reg_journal_t *j, int sys)
 
 /* Takes who fits into one batch off the queue; copies what they have. */
 static size_t
-reg_journal_gather(reg_journal_t *j, reg_journal_waiter_t **mine, size_t *len)
+reg_journal_gather(reg_journal_t *j, reg_journal_entry_t **mine, size_t *len)
 {
     size_t  n = 0;
 
@@ -254,7 +246,7 @@ reg_journal_batch(reg_journal_t *j, size_t n, size_t len, int *half,
 static void
 reg_journal_round(reg_journal_t *j)
 {
-    reg_journal_waiter_t  *w;
+    reg_journal_entry_t  *w;
     reg_error_t            err = REG_ERROR_INIT;
     size_t                 len, n;
     int                    rc = -1, sys = 0, half = -1;
@@ -301,12 +293,12 @@ reg_journal_round(reg_journal_t *j)
     j->writing = false;
 
     /* the next batch is on its way to the disk before this one goes on */
-    if (j->first != NULL) {
+    if (!j->has_writer && j->first != NULL) {
         (void) pthread_cond_signal(&j->first->wake);
     }
 
     for (size_t i = 0; i < n; i++) {
-        reg_journal_waiter_t  *next = w->next;
+        reg_journal_entry_t  *next = w->next;
 
         w->half = half;
         w->sys = sys;
@@ -317,44 +309,93 @@ reg_journal_round(reg_journal_t *j)
 }
 
 
-int
-reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
-    reg_error_t *err)
+void
+reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
+    reg_str_t records)
 {
-    reg_journal_waiter_t  me = { .records = records, .half = -1 };
+    *entry = (reg_journal_entry_t) { .records = records, .half = -1 };
+    reg_clock_cond(&entry->wake);
 
     if (records.len > REG_JOURNAL_RECORDS_MAX
         || reg_record_size(records.len) > j->file.half - REG_LOGFILE_START)
     {
-        return reg_journal_error(j, EFBIG, err);
+        entry->sys = EFBIG;
+        entry->done = true;
+        return;
     }
 
-    reg_clock_cond(&me.wake);
     (void) pthread_mutex_lock(&j->lock);
 
     if (j->failed != 0) {
-        me.sys = j->failed;
-        me.done = true;
+        entry->sys = j->failed;
+        entry->done = true;
 
     } else {
-        *j->last = &me;
-        j->last = &me.next;
+        *j->last = entry;
+        j->last = &entry->next;
+
+        if (j->has_writer && !j->writing) {
+            (void) pthread_cond_signal(&j->work);
+        }
     }
 
-    while (!me.done) {
-        if (j->writing || j->first != &me) {
-            reg_journal_wait(j, &me.wake, 0);
+    (void) pthread_mutex_unlock(&j->lock);
+}
+
+
+int
+reg_journal_await(reg_journal_t *j, reg_journal_entry_t *entry, int *half,
+    reg_error_t *err)
+{
+    (void) pthread_mutex_lock(&j->lock);
+
+    while (!entry->done) {
+        if (j->has_writer || j->writing || j->first != entry) {
+            reg_journal_wait(j, &entry->wake, 0);
         } else {
             reg_journal_round(j);
         }
     }
 
     (void) pthread_mutex_unlock(&j->lock);
-    (void) pthread_cond_destroy(&me.wake);
+    (void) pthread_cond_destroy(&entry->wake);
 
-    *half = me.half;
+    *half = entry->half;
 
-    return me.sys == 0 ? 0 : reg_journal_error(j, me.sys, err);
+    return entry->sys == 0 ? 0 : reg_journal_error(j, entry->sys, err);
+}
+
+
+int
+reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
+    reg_error_t *err)
+{
+    reg_journal_entry_t  entry;
+
+    reg_journal_submit(j, &entry, records);
+
+    return reg_journal_await(j, &entry, half, err);
+}
+
+
+static void *
+reg_journal_run_writer(void *data)
+{
+    reg_journal_t  *j = data;
+
+    (void) pthread_mutex_lock(&j->lock);
+
+    while (!j->stop) {
+        if (j->first == NULL) {
+            reg_journal_wait(j, &j->work, 0);
+        } else {
+            reg_journal_round(j);
+        }
+    }
+
+    (void) pthread_mutex_unlock(&j->lock);
+
+    return NULL;
 }
 
 
@@ -497,7 +538,7 @@ reg_journal_checkpoint(reg_journal_t *j, reg_error_t *err)
 
 
 static void *
-reg_journal_run(void *data)
+reg_journal_run_checkpoints(void *data)
 {
     reg_journal_t  *j = data;
     reg_error_t     err;
@@ -547,6 +588,7 @@ reg_journal_init(reg_journal_t *j)
 {
     j->last = &j->first;
     reg_clock_cond(&j->changed);
+    reg_clock_cond(&j->work);
     reg_clock_cond(&j->drained);
     (void) pthread_mutex_init(&j->lock, NULL);          /* cannot fail */
     (void) pthread_mutex_init(&j->append, NULL);
@@ -641,6 +683,7 @@ reg_journal_close(reg_journal_t *j)
 
     reg_logfile_close(&j->file);
     reg_order_free(&j->order);
+    (void) pthread_cond_destroy(&j->work);
     (void) pthread_cond_destroy(&j->drained);
     (void) pthread_cond_destroy(&j->changed);
     (void) pthread_mutex_destroy(&j->checkpoint);
@@ -651,19 +694,53 @@ reg_journal_close(reg_journal_t *j)
 }
 
 
+static void
+reg_journal_end_threads(reg_journal_t *j)
+{
+    (void) pthread_mutex_lock(&j->lock);
+    j->stop = true;
+    (void) pthread_cond_broadcast(&j->changed);
+    (void) pthread_cond_broadcast(&j->work);
+    (void) pthread_mutex_unlock(&j->lock);
+
+    while (j->nthreads > 0) {
+        (void) pthread_join(j->threads[--j->nthreads], NULL);   /* joinable */
+    }
+
+    j->has_writer = false;
+}
+
+
 int
 reg_journal_start(reg_journal_t *j, reg_error_t *err)
 {
+    static void *(*const jobs[])(void *) = {
+        reg_journal_run_checkpoints, reg_journal_run_writer
+    };
+
     pthread_attr_t  attr;
-    int             rc;
+    int             rc = 0;
 
     (void) pthread_attr_init(&attr);                    /* cannot fail */
     (void) pthread_attr_setstacksize(&attr, REG_JOURNAL_STACK);
-    rc = pthread_create(&j->thread, &attr, reg_journal_run, j);
+    j->has_writer = true;
+
+    while (rc == 0 && j->nthreads < sizeof(jobs) / sizeof(jobs[0])) {
+        rc = pthread_create(&j->threads[j->nthreads], &attr, jobs[j->nthreads],
+                            j);
+        j->nthreads += rc == 0;
+    }
+
     (void) pthread_attr_destroy(&attr);
 
-    return rc == 0 ? 0 : reg_error_sys(err, rc, REG_UNKNOWN, "start a thread",
-                                       "for the journal");
+    if (rc == 0) {
+        return 0;
+    }
+
+    reg_journal_end_threads(j);
+
+    return reg_error_sys(err, rc, REG_UNKNOWN, "start a thread",
+                         "for the journal");
 }
 
 
@@ -672,11 +749,7 @@ reg_journal_stop(reg_journal_t *j)
 {
     reg_error_t  quiet = REG_ERROR_INIT;
 
-    (void) pthread_mutex_lock(&j->lock);
-    j->stop = true;
-    (void) pthread_cond_broadcast(&j->changed);
-    (void) pthread_mutex_unlock(&j->lock);
-    (void) pthread_join(j->thread, NULL);               /* it is joinable */
+    reg_journal_end_threads(j);
 
     if (j->failed == 0) {
         /* else it is done again at the next start */

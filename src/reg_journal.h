@@ -7,15 +7,18 @@
  * fdatasync, which all that push at the same time share; then they are put in
  * place and not synced at all, and the client hears 201.
  *
- *     reg_journal_append(j, records, &half, err)       durable from here on
+ *     reg_journal_submit(j, &entry, records)
+ *     …                                                prepare them, meanwhile
+ *     reg_journal_await(j, &entry, &half, err)         durable from here on
  *     …                                                put them in place
  *     reg_journal_applied(j, half)
  *
- * A thread makes a checkpoint REG_JOURNAL_DELAY ms after the first append since
- * the last one: it lets the pushes write to the other half of the file, waits
- * until what the first half says is in place, syncs the file system once, and
- * empties that half.  So a push has been whole on disk, without the journal,
- * within a second or so.
+ * A thread writes what was submitted; what comes while it does is the next
+ * batch.  Another one makes a checkpoint REG_JOURNAL_DELAY ms after the first
+ * append since the last one: it lets the pushes write to the other half of the
+ * file, waits until what the first half says is in place, syncs the file system
+ * once, and empties that half.  So a push has been whole on disk, without the
+ * journal, within a second or so.
  *
  * Whoever opens the journal while nobody else has it open does again what is
  * in it (reg_redo.h): that is the start after a crash.
@@ -25,6 +28,8 @@
  *   - The process dies before or after an append: the record is there or not,
  *     and what it says is done again or not; nobody was told.  If others live,
  *     their next checkpoint covers what it had put in place.
+ *   - What was submitted cannot be prepared, as on a full disk: a record says
+ *     that it is void (reg_record.h).
  *   - The write fails, as on a full disk: the pushes that waited for it fail,
  *     and the next batch goes to the same place.
  *   - The fdatasync or the syncfs fails: the log stays as it is.  Nothing can
@@ -51,6 +56,8 @@
 
 #ifndef REG_JOURNAL_H
 #define REG_JOURNAL_H
+
+#include <pthread.h>
 
 #include "reg_order.h"
 
@@ -84,13 +91,30 @@ bool reg_journal_is_there(const reg_journal_t *j);
  * allowed. */
 void reg_journal_close(reg_journal_t *j);
 
-/* Starts the thread that makes checkpoints; ends it after a last one.  Who has
- * no thread waits for ever when the journal is full. */
+/* Starts the threads that write and make checkpoints; ends them after a last
+ * one.  Without them who awaits an append writes it, and waits for ever when
+ * the journal is full. */
 int reg_journal_start(reg_journal_t *j, reg_error_t *err);
 void reg_journal_stop(reg_journal_t *j);
 
 /* Makes records durable, of which there are at most REG_JOURNAL_RECORDS_MAX
- * bytes.  After 0 the caller puts them in place and says so. */
+ * bytes.  They and the entry live until await, which must follow.  After 0 the
+ * caller puts them in place and says so.  Append is both at once. */
+typedef struct reg_journal_entry_s  reg_journal_entry_t;
+
+struct reg_journal_entry_s {
+    pthread_cond_t        wake;
+    reg_journal_entry_t  *next;
+    reg_str_t             records;
+    int                   half;
+    int                   sys;
+    bool                  done;
+};
+
+void reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
+    reg_str_t records);
+int reg_journal_await(reg_journal_t *j, reg_journal_entry_t *entry, int *half,
+    reg_error_t *err);
 int reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
     reg_error_t *err);
 void reg_journal_applied(reg_journal_t *j, int half);

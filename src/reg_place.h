@@ -6,7 +6,7 @@
  *     reg_place_t  place;
  *
  *     reg_place_prepare(store, &file, NULL, &place, err)
- *     …                                        durable from here on
+ *     …                                        when it is durable
  *     reg_place_put(store, &place, &path, err)
  *     …
  *     reg_place_abandon(store, &place);        also after success

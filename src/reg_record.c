@@ -8,8 +8,8 @@
 
 #define REG_RECORD_MAGIC  0x31766e6c756f6a72u
 
-/* of a record: kind, rank, known, ahead, length of path and of content */
-#define REG_RECORD_HEAD      12
+/* of a record: kind, rank, known, ahead, lengths of path and content, change */
+#define REG_RECORD_HEAD      20
 #define REG_RECORD_PATH_MAX  1024
 #define REG_RECORD_RANKS     3
 
@@ -66,6 +66,7 @@ reg_record_add(reg_buf_t *out, const reg_record_t *record)
     head[3] = record->ahead;
     reg_record_put32(head + 4, record->path.len);
     reg_record_put32(head + 8, record->content.len);
+    reg_record_put64(head + 12, record->change);
 
     reg_buf_put(out, head, sizeof(head));
     reg_buf_putstr(out, record->path);
@@ -118,7 +119,7 @@ reg_record_next(reg_str_t *rest, reg_record_t *record)
     }
 
     if (left < REG_RECORD_HEAD
-        || (p[0] != REG_RECORD_PUT && p[0] != REG_RECORD_GONE)
+        || p[0] < REG_RECORD_PUT || p[0] > REG_RECORD_VOID
         || p[1] >= REG_RECORD_RANKS || p[2] > 1 || p[3] > 1)
     {
         return -1;
@@ -130,6 +131,7 @@ reg_record_next(reg_str_t *rest, reg_record_t *record)
     record->ahead = p[3];
     record->path.len = reg_record_get32(p + 4);
     record->content.len = reg_record_get32(p + 8);
+    record->change = reg_record_get64(p + 12);
     left -= REG_RECORD_HEAD;
 
     if (record->path.len == 0 || record->path.len > REG_RECORD_PATH_MAX

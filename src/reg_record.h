@@ -5,6 +5,7 @@
  *
  *     put     the file PATH shall hold this content
  *     gone    what was put at PATH or below it before is not wanted any more
+ *     void    what the change put that has this number was never put
  *
  *     reg_record_add(&buf, &(reg_record_t) { .kind = REG_RECORD_PUT, … });
  *     …
@@ -33,7 +34,8 @@
 
 typedef enum {
     REG_RECORD_PUT = 1,
-    REG_RECORD_GONE
+    REG_RECORD_GONE,
+    REG_RECORD_VOID
 } reg_record_kind_t;
 
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
     int                rank;            /* of a put: see reg_durable.h */
     bool               known;           /* was in place already */
     bool               ahead;           /* of the clock was what it replaces */
+    uint64_t           change;          /* whose it is; random */
     reg_str_t          path;            /* borrowed; from below v2 */
     reg_str_t          content;         /* borrowed */
 } reg_record_t;

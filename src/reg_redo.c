@@ -200,6 +200,48 @@ reg_redo_untag(reg_redo_t *redo, const reg_redo_item_t *gone)
 }
 
 
+static int
+reg_redo_compare_numbers(const void *pa, const void *pb)
+{
+    const uint64_t  *a = pa, *b = pb;
+
+    return (*a > *b) - (*a < *b);
+}
+
+
+/* What a change put that had to be given up. */
+static int
+reg_redo_take_back(reg_redo_t *redo, reg_error_t *err)
+{
+    uint64_t  *numbers = calloc(redo->n, sizeof(*numbers));
+    size_t     n = 0;
+
+    if (numbers == NULL) {
+        return reg_error_set(err, REG_UNKNOWN, "out of memory");
+    }
+
+    for (size_t i = 0; i < redo->n; i++) {
+        if (redo->items[i].record.kind == REG_RECORD_VOID) {
+            numbers[n++] = redo->items[i].record.change;
+        }
+    }
+
+    qsort(numbers, n, sizeof(*numbers), reg_redo_compare_numbers);
+
+    for (size_t i = 0; n > 0 && i < redo->n; i++) {
+        reg_redo_item_t  *item = &redo->items[i];
+
+        item->void_ |= item->record.kind == REG_RECORD_PUT
+            && bsearch(&item->record.change, numbers, n, sizeof(*numbers),
+                       reg_redo_compare_numbers) != NULL;
+    }
+
+    free(numbers);
+
+    return 0;
+}
+
+
 /* Of those that are left, the last one of each path. */
 static void
 reg_redo_last(reg_redo_t *redo)
@@ -237,12 +279,19 @@ reg_redo_sort(reg_redo_t *redo, reg_error_t *err)
 
     qsort(redo->sorted, redo->n, sizeof(*redo->sorted), reg_redo_compare);
 
+    if (reg_redo_take_back(redo, err) == -1) {
+        return -1;
+    }
+
     for (size_t i = 0; i < redo->n; i++) {
-        if (redo->items[i].record.kind == REG_RECORD_GONE) {
-            reg_redo_gone(redo, &redo->items[i]);
-            reg_redo_untag(redo, &redo->items[i]);
-            redo->items[i].void_ = true;
+        reg_redo_item_t  *item = &redo->items[i];
+
+        if (item->record.kind == REG_RECORD_GONE) {
+            reg_redo_gone(redo, item);
+            reg_redo_untag(redo, item);
         }
+
+        item->void_ |= item->record.kind != REG_RECORD_PUT;
     }
 
     reg_redo_last(redo);

@@ -298,6 +298,68 @@ a_deleted_manifest_gets_no_tag(void **state)
 }
 
 
+static int  mkdirs_that_work;
+
+
+static int
+failing_mkdir(const char *path, mode_t mode)
+{
+    if (mkdirs_that_work-- <= 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    return mkdir(path, mode);
+}
+
+
+static int
+push_with_mkdirs(int n, const char *tag_name, int number)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+    int        rc;
+
+    sys.mkdir = failing_mkdir;
+    mkdirs_that_work = n;
+    tree_store.sys = &sys;
+    rc = push(tag_name, number);
+    tree_store.sys = &reg_sys_kernel;
+
+    return rc;
+}
+
+
+/* It is in the log before that shows. */
+static void
+what_there_is_no_room_for_does_not_come(void **state)
+{
+    int  n;
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
+
+    for (n = 0; push_with_mkdirs(n, "v2", 2) == -1; n++) {
+        assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+        reopen();
+        assert_int_equal(redone, 0);
+        assert_false(exists("v2"));
+    }
+
+    assert_true(n > 5);
+
+    /* who comes after it with the same is not meant */
+    assert_int_equal(push_with_mkdirs(0, "v3", 3), -1);
+    assert_int_equal(push("v3", 3), 0);
+    assert_int_equal(push_with_mkdirs(0, "v4", 3), -1);
+    lose_the_tree();
+    reopen();
+    assert_true(points("v2", 2) && points("v3", 3));
+    assert_false(exists("v4"));
+}
+
+
 static void
 what_was_deleted_may_come_again(void **state)
 {
@@ -363,8 +425,9 @@ a_write_that_fails_is_said_to_all(void **state)
 
     (void) state;
 
-    /* one call after the other, up to the fdatasync */
-    for (int n = 1; n < 100 && (rc == 0 || fault.fdatasyncs == 0); n++) {
+    /* one call after the other, up to the fdatasync; what fails before it is
+     * taken back by a second one */
+    for (int n = 1; n < 100 && (rc == 0 || fault.fdatasyncs != 1); n++) {
         tree_store.sys = &reg_sys_kernel;
         reopen();
         assert_int_equal(push("v1", 1), 0);
@@ -1619,6 +1682,7 @@ main(void)
         TEST(the_last_one_of_a_tag_wins),
         TEST(what_was_deleted_stays_away),
         TEST(a_deleted_manifest_gets_no_tag),
+        TEST(what_there_is_no_room_for_does_not_come),
         TEST(what_was_deleted_may_come_again),
         TEST(a_checkpoint_empties_the_journal),
         TEST(both_halves_are_done_again_in_order),
