@@ -8,7 +8,7 @@
 #include "ctl_store.h"
 #include "ctl_taglist.h"
 #include "reg_fence.h"
-#include "reg_redispool.h"
+#include "reg_redismaster.h"
 #include "reg_tag.h"
 #include "reg_tagcache.h"
 #include "reg_tagset.h"
@@ -27,8 +27,7 @@ typedef struct {
 typedef struct {
     reg_store_t           *store;
     reg_config_t           config;
-    reg_redispool_link_t   link;
-    char                   address[256];
+    reg_redismaster_t      redis;
     uint64_t               fence;
     reg_buf_t              keys;         /* of one step, each with a line end */
 
@@ -84,7 +83,7 @@ ctl_cache_get(ctl_cache_t *c, reg_str_t key, reg_redis_reply_t *reply,
 {
     const reg_redis_command_t  get = { 2, { REG_STR("GET"), key } };
 
-    return reg_redis_call(c->link.c, &get, 1, reply, CTL_CACHE_MS, err);
+    return reg_redis_call(c->redis.c, &get, 1, reply, CTL_CACHE_MS, err);
 }
 
 
@@ -135,7 +134,7 @@ ctl_cache_value(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
              : reg_tagcache_value_parse((reg_str_t) { reply.len, reply.text },
                                         &fence, &d);
 
-        if (rc != 1 || fence != (c->fence ^ c->link.server)) {
+        if (rc != 1 || fence != c->fence) {
             break;
         }
 
@@ -147,9 +146,9 @@ ctl_cache_value(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
 
     c->odd += rc == -1;
     c->leases += rc == 0;
-    c->ended += rc == 1 && fence != (c->fence ^ c->link.server);
+    c->ended += rc == 1 && fence != c->fence;
 
-    if (rc == 1 && fence == (c->fence ^ c->link.server)) {
+    if (rc == 1 && fence == c->fence) {
         c->wrong++;
         (void) fprintf(stderr, "%.*s: Redis says %s, the disk %s\n",
                        REG_STR_ARG(key), d.text, found);
@@ -200,7 +199,7 @@ ctl_cache_step(ctl_cache_t *c, uint64_t *cursor, bool verify,
 
     c->keys.len = 0;
 
-    if (reg_redis_scan(c->link.c, cursor, REG_TAGCACHE_PREFIX "*", &item,
+    if (reg_redis_scan(c->redis.c, cursor, REG_TAGCACHE_PREFIX "*", &item,
                        CTL_CACHE_MS, err) == -1)
     {
         return -1;
@@ -243,7 +242,7 @@ ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
 {
     uint64_t  cursor = 0;
 
-    if (!reg_redispool_is_wanted(&c->config)) {
+    if (!reg_redismaster_is_wanted(&c->config)) {
         return reg_error_set(err, REG_UNKNOWN, "there is no redis in the"
                              " configuration");
     }
@@ -251,14 +250,15 @@ ctl_cache_walk(ctl_cache_t *c, bool verify, reg_error_t *err)
     ctl_cache_be_patient(&c->config);
 
     if (reg_fence_read(c->store, &c->fence, err) == -1
-        || reg_redispool_dial(&c->config, &c->link, c->address, err) == -1)
+        || reg_redismaster_find(&c->config, &c->redis, err) == -1)
     {
         return -1;
     }
 
+    c->fence ^= c->redis.server;
     c->list.store = c->store;
-    c->list.c = c->link.c;
-    c->list.fence = c->fence ^ c->link.server;
+    c->list.c = c->redis.c;
+    c->list.fence = c->fence;
 
     do {
         if (ctl_cache_step(c, &cursor, verify, err) == -1) {
@@ -280,15 +280,15 @@ ctl_cache_print(const ctl_cache_t *c, bool json)
         return printf("%s: %lld tags, %lld lists, %lld that are void, %lld"
                       " being read, %lld being written, %lld that are not ours;"
                       " %lld differ\n",
-                      c->address, (long long) c->tags, (long long) c->lists,
-                      (long long) c->ended,
+                      c->redis.address, (long long) c->tags,
+                      (long long) c->lists, (long long) c->ended,
                       (long long) c->leases, (long long) c->writes,
                       (long long) c->odd, (long long) c->wrong);
     }
 
     return ctl_json_print_new(
         json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-                  "address", c->address, "tags", (json_int_t) c->tags,
+                  "address", c->redis.address, "tags", (json_int_t) c->tags,
                   "lists", (json_int_t) c->lists,
                   "void", (json_int_t) c->ended,
                   "reading", (json_int_t) c->leases,
@@ -303,7 +303,7 @@ ctl_cache_look(ctl_cache_t *c, bool verify, bool json, reg_error_t *err)
 {
     int  rc = ctl_cache_walk(c, verify, err);
 
-    reg_redis_close(c->link.c);
+    reg_redis_close(c->redis.c);
     reg_buf_free(&c->keys);
     ctl_taglist_free(&c->list);
 
@@ -367,7 +367,7 @@ ctl_cache_run(const ctl_cache_options_t *o, size_t command)
     }
 
     if (err.code != REG_OK) {
-        ctl_store_complain(c.address, &err);
+        ctl_store_complain(c.redis.address, &err);
     }
 
     reg_config_free(&c.config);

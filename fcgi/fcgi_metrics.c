@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "reg_lists.h"
-#include "reg_redispool.h"
+#include "reg_redismaster.h"
 
 
 /* an answer as long as this fits the usual number of processes */
@@ -250,7 +250,7 @@ fcgi_metrics_enter(reg_metrics_t *metrics, size_t process,
     reg_metrics_set(metrics, FCGI_METRICS_CONNECTIONS, 0, 0);
     reg_metrics_set(metrics, FCGI_METRICS_LIST_BYTES, 0, 0);
 
-    if (reg_redispool_is_wanted(config)) {
+    if (reg_redismaster_is_wanted(config)) {
         reg_metrics_set(metrics, FCGI_METRICS_REDIS_UP, 0, 0);
         reg_metrics_set(metrics, FCGI_METRICS_REDIS_FOLLOWS, 0, 0);
     }

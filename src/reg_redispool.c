@@ -50,29 +50,6 @@ reg_redispool_now(void)
 }
 
 
-bool
-reg_redispool_is_wanted(const reg_config_t *config)
-{
-    return config->redis_addr[0] != '\0' || config->redis_addrs[0] != '\0'
-           || config->redis_sentinels[0] != '\0';
-}
-
-
-/* Empty if there are none.  With mastername, addrs are Sentinels as well, as
- * in Distribution. */
-static reg_str_t
-reg_redispool_sentinels(const reg_config_t *config)
-{
-    reg_str_t  addrs = reg_str_from(config->redis_addrs);
-
-    if (config->redis_sentinels[0] != '\0') {
-        return reg_str_from(config->redis_sentinels);
-    }
-
-    return config->redis_master[0] != '\0' ? addrs : REG_STR_NULL;
-}
-
-
 int64_t
 reg_redispool_proven(const reg_redispool_t *pool)
 {
@@ -210,152 +187,6 @@ reg_redispool_doubt(reg_redispool_t *pool, const char *why)
 }
 
 
-/* ---- finding the server -------------------------------------------------- */
-
-
-static void
-reg_redispool_peer(const reg_config_t *config, reg_redis_peer_t *peer)
-{
-    *peer = (reg_redis_peer_t) {
-        .username = config->redis_username,
-        .password = config->redis_password,
-        .db = config->redis_db,
-        .dial_ms = (int) config->redis_dial,
-        .call_ms = (int) (config->redis_read + config->redis_write),
-    };
-}
-
-
-/* The address of the master, from the first Sentinel that knows it. */
-static int
-reg_redispool_ask(const reg_config_t *config, char address[256],
-    reg_error_t *err)
-{
-    reg_str_t         words = reg_redispool_sentinels(config);
-    reg_redis_peer_t  peer;
-
-    reg_redispool_peer(config, &peer);
-    peer.username = config->redis_sentinel_username;
-    peer.password = config->redis_sentinel_password;
-    peer.db = 0;
-
-    while (words.len > 0) {
-        int           rc = -1;
-        reg_redis_t  *c = NULL;
-        reg_error_t   odd = REG_ERROR_INIT;
-        reg_str_t     word = reg_str_cut(&words, ' ');
-
-        if (reg_str_copy(peer.address, sizeof(peer.address), word) == 0
-            && (c = reg_redis_dial(&peer, &odd)) != NULL)
-        {
-            rc = reg_redis_master(c, config->redis_master, address,
-                                  peer.call_ms, &odd);
-        }
-
-        reg_redis_close(c);
-
-        if (rc == 0) {
-            return 0;
-        }
-
-        if (words.len == 0) {
-            return reg_error_set(err, REG_UNKNOWN, "Sentinel %.80s: %.120s",
-                                 peer.address, reg_error_message(&odd));
-        }
-    }
-
-    return reg_error_set(err, REG_UNKNOWN, "no Sentinel is named");
-}
-
-
-typedef struct {
-    reg_redis_t  *c;
-    char          address[256];
-    char          run[REG_REDIS_RUN];
-} reg_redispool_found_t;
-
-
-/* Connects, and looks whether that is a master. */
-static int
-reg_redispool_try(const reg_config_t *config, reg_redispool_found_t *found,
-    reg_error_t *err)
-{
-    bool              is_master;
-    reg_redis_peer_t  peer;
-
-    reg_redispool_peer(config, &peer);
-    memcpy(peer.address, found->address, sizeof(peer.address));
-
-    found->c = reg_redis_dial(&peer, err);
-
-    if (found->c != NULL
-        && reg_redis_identify(found->c, found->run, &is_master, peer.call_ms,
-                              err) == 0)
-    {
-        if (is_master) {
-            return 0;
-        }
-
-        (void) reg_error_set(err, REG_UNKNOWN, "it is a replica");
-    }
-
-    reg_redis_close(found->c);
-    found->c = NULL;
-
-    return -1;
-}
-
-
-static int
-reg_redispool_find(const reg_config_t *config, reg_redispool_found_t *found,
-    reg_error_t *err)
-{
-    reg_str_t  words = reg_str_from(config->redis_addr);
-
-    if (reg_redispool_sentinels(config).len > 0) {
-        return reg_redispool_ask(config, found->address, err) == -1
-               ? -1 : reg_redispool_try(config, found, err);
-    }
-
-    if (words.len == 0) {
-        words = reg_str_from(config->redis_addrs);
-    }
-
-    while (words.len > 0) {
-        reg_error_t  odd = REG_ERROR_INIT;
-        reg_str_t    word = reg_str_cut(&words, ' ');
-
-        if (reg_str_copy(found->address, sizeof(found->address), word) == 0
-            && reg_redispool_try(config, found, &odd) == 0)
-        {
-            return 0;
-        }
-
-        if (words.len == 0) {
-            *err = odd;
-        }
-    }
-
-    return -1;
-}
-
-
-int
-reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
-    char address[256], reg_error_t *err)
-{
-    reg_redispool_found_t  found = { .c = NULL };
-    int                    rc = reg_redispool_find(config, &found, err);
-
-    memcpy(address, found.address, sizeof(found.address));
-    *link = (reg_redispool_link_t) {
-        .c = found.c, .server = reg_str_hash(reg_str_from(found.run)),
-    };
-
-    return rc;
-}
-
-
 /* ---- the thread ---------------------------------------------------------- */
 
 
@@ -371,22 +202,11 @@ reg_redispool_log(reg_redispool_t *pool, reg_log_level_t level,
 }
 
 
-static void
-reg_redispool_peer_here(reg_redispool_t *pool, reg_redis_peer_t *peer)
-{
-    reg_redispool_peer(pool->config, peer);
-    memcpy(peer->address, pool->address, sizeof(peer->address));
-}
-
-
 /* As many connections as there may be, before anybody needs them. */
 static int
 reg_redispool_fill(reg_redispool_t *pool, reg_error_t *err)
 {
-    bool              full;
-    reg_redis_peer_t  peer;
-
-    reg_redispool_peer_here(pool, &peer);
+    bool  full;
 
     for ( ;; ) {
         reg_redis_t  *c;
@@ -399,7 +219,7 @@ reg_redispool_fill(reg_redispool_t *pool, reg_error_t *err)
             return 0;
         }
 
-        c = reg_redis_dial(&peer, err);
+        c = reg_redismaster_dial(pool->config, pool->address, err);
 
         if (c == NULL) {
             return -1;
@@ -418,18 +238,16 @@ reg_redispool_fill(reg_redispool_t *pool, reg_error_t *err)
 static int
 reg_redispool_follow(reg_redispool_t *pool, reg_error_t *err)
 {
-    int               rc;
-    reg_redis_peer_t  peer;
+    int  rc;
 
-    reg_redispool_peer_here(pool, &peer);
-    pool->listener = reg_redis_dial(&peer, err);
+    pool->listener = reg_redismaster_dial(pool->config, pool->address, err);
 
     if (pool->listener == NULL) {
         return -1;
     }
 
     rc = reg_redis_track(pool->control, pool->listener, pool->watch->prefix,
-                         peer.call_ms, err);
+                         reg_redismaster_patience(pool->config), err);
 
     if (rc != 1) {
         reg_redis_close(pool->listener);
@@ -460,19 +278,16 @@ reg_redispool_close(reg_redispool_t *pool)
 static int
 reg_redispool_open(reg_redispool_t *pool, reg_error_t *err)
 {
-    reg_redispool_found_t  found = { .c = NULL };
+    int                rc;
+    reg_redismaster_t  found;
 
     pool->asked = reg_redispool_now();
-
-    if (reg_redispool_find(pool->config, &found, err) == -1) {
-        memcpy(pool->address, found.address, sizeof(pool->address));
-        return -1;
-    }
-
+    rc = reg_redismaster_find(pool->config, &found, err);
     memcpy(pool->address, found.address, sizeof(pool->address));
     pool->control = found.c;
 
-    if (reg_redispool_follow(pool, err) == -1
+    if (rc == -1
+        || reg_redispool_follow(pool, err) == -1
         || reg_redispool_fill(pool, err) == -1)
     {
         return -1;
@@ -483,7 +298,7 @@ reg_redispool_open(reg_redispool_t *pool, reg_error_t *err)
     atomic_store(&pool->tells, pool->listener != NULL);
 
     reg_redispool_lock(pool);
-    pool->server = reg_str_hash(reg_str_from(found.run));
+    pool->server = found.server;
     pool->failures = 0;
     pool->up = true;
     reg_redispool_unlock(pool);
@@ -510,7 +325,7 @@ reg_redispool_same(reg_redispool_t *pool, reg_error_t *err)
     int64_t      now = reg_redispool_now();
     reg_error_t  odd = REG_ERROR_INIT;
 
-    if (reg_redispool_sentinels(pool->config).len == 0
+    if (!reg_redismaster_moves(pool->config)
         || now - pool->asked < REG_REDISPOOL_SENTINEL * REG_CLOCK_MS)
     {
         return 0;
@@ -518,7 +333,7 @@ reg_redispool_same(reg_redispool_t *pool, reg_error_t *err)
 
     pool->asked = now;
 
-    if (reg_redispool_ask(pool->config, address, &odd) == -1
+    if (reg_redismaster_ask(pool->config, address, &odd) == -1
         || strcmp(address, pool->address) == 0)
     {
         return 0;                       /* no Sentinel is no news */

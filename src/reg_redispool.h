@@ -18,8 +18,8 @@
  * as the configuration says, when the thread's own question was not answered,
  * or when reg_redispool_doubt() was called; then no connection is given, and
  * the thread tries again after a while, each time after a longer one, with some
- * chance in it.  The server is looked for anew each time: a Sentinel may name
- * another one.  What is no master is not taken.
+ * chance in it.  The server is looked for anew each time (reg_redismaster.h): a
+ * Sentinel may name another one.
  *
  * Every REG_REDISPOOL_BEAT milliseconds the thread calls watch->beat(), then
  * asks the server for a sign of life, and reads all that it has told of changes
@@ -33,8 +33,7 @@
 #ifndef REG_REDISPOOL_H
 #define REG_REDISPOOL_H
 
-#include "reg_config.h"
-#include "reg_redis.h"
+#include "reg_redismaster.h"
 
 #define REG_REDISPOOL_BEAT    50        /* milliseconds */
 #define REG_REDISPOOL_WINDOW  250       /* a proof is good for so many */
@@ -91,14 +90,5 @@ int64_t reg_redispool_proven(const reg_redispool_t *pool);
 bool reg_redispool_tells(const reg_redispool_t *pool);
 
 int64_t reg_redispool_now(void);                         /* nanoseconds */
-
-/* Connects once, for a command: to the master that the configuration or its
- * Sentinels name.  link->c is the caller's to close; address is filled in any
- * case, for messages. */
-int reg_redispool_dial(const reg_config_t *config, reg_redispool_link_t *link,
-    char address[256], reg_error_t *err);
-
-/* Whether the configuration has a Redis at all. */
-bool reg_redispool_is_wanted(const reg_config_t *config);
 
 #endif

@@ -6,7 +6,6 @@
 #include "reg_fence.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
-#include "reg_taglist.h"
 #include "reg_tagmap.h"
 #include "reg_tagset.h"
 
@@ -237,7 +236,7 @@ reg_tagcache_open(reg_tagcache_t **out, reg_store_t *store,
     const reg_config_t *config, const reg_tagcache_log_t *log,
     reg_error_t *err)
 {
-    bool             wanted = reg_redispool_is_wanted(config);
+    bool             wanted = reg_redismaster_is_wanted(config);
     reg_tagcache_t  *cache = calloc(1, sizeof(*cache));
 
     if (cache == NULL) {
@@ -596,8 +595,7 @@ reg_tagcache_tell(reg_tagredis_t *redis, const reg_redis_command_t *commands,
     size_t n)
 {
     int                   rc = 0;
-    int                   ms = (int) (redis->config->redis_read
-                                      + redis->config->redis_write);
+    int                   ms = reg_redismaster_patience(redis->config);
     reg_error_t           err = REG_ERROR_INIT;
     reg_redis_reply_t     replies[REG_TAGCACHE_COMMANDS];
     reg_redispool_link_t  link;
