@@ -10,7 +10,7 @@
 #include "reg_fence.h"
 #include "reg_redismaster.h"
 #include "reg_tag.h"
-#include "reg_tagcache.h"
+#include "reg_tagkey.h"
 #include "reg_tagset.h"
 
 
@@ -99,7 +99,7 @@ ctl_cache_agrees(const ctl_cache_t *c, reg_str_t key, const reg_digest_t *d,
 
     (void) snprintf(found, REG_DIGEST_SIZE, "no such tag");
 
-    if (reg_tagcache_key_parse(key, &name, &tag) == -1
+    if (reg_tagkey_parse(key, &name, &tag) == -1
         || reg_tag_read(c->store, &name, &tag, &disk, &err) == -1)
     {
         return false;
@@ -131,8 +131,8 @@ ctl_cache_value(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
         }
 
         rc = reply.kind != REG_REDIS_TEXT ? -1
-             : reg_tagcache_value_parse((reg_str_t) { reply.len, reply.text },
-                                        &fence, &d);
+             : reg_tagkey_parse_value((reg_str_t) { reply.len, reply.text },
+                                      &fence, &d);
 
         if (rc != 1 || fence != c->fence) {
             break;
@@ -179,7 +179,7 @@ ctl_cache_list(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
 static int
 ctl_cache_entry(ctl_cache_t *c, reg_str_t key, bool verify, reg_error_t *err)
 {
-    if (reg_str_starts(key, REG_STR(REG_TAGCACHE_WRITES))) {
+    if (reg_str_starts(key, REG_STR(REG_TAGKEY_WRITES))) {
         c->writes++;
         return 0;
     }
@@ -199,7 +199,7 @@ ctl_cache_step(ctl_cache_t *c, uint64_t *cursor, bool verify,
 
     c->keys.len = 0;
 
-    if (reg_redis_scan(c->redis.c, cursor, REG_TAGCACHE_PREFIX "*", &item,
+    if (reg_redis_scan(c->redis.c, cursor, REG_TAGKEY_PREFIX "*", &item,
                        CTL_CACHE_MS, err) == -1)
     {
         return -1;

@@ -6,6 +6,7 @@
 #include "reg_fence.h"
 #include "reg_revision.h"
 #include "reg_tag.h"
+#include "reg_tagkey.h"
 #include "reg_tagmap.h"
 #include "reg_tagset.h"
 
@@ -14,8 +15,6 @@
 #define REG_TAGCACHE_LEASE    "3000"    /* ms that a reader may take */
 #define REG_TAGCACHE_BATCH    16        /* tags in one call */
 #define REG_TAGCACHE_COMMANDS (2 * REG_TAGCACHE_BATCH + 1)
-#define REG_TAGCACHE_KEY      (sizeof(REG_TAGCACHE_VALUES) + REG_NAME_MAX \
-                               + REG_TAG_MAX + 4)
 #define REG_TAGCACHE_VALUE    (REG_TAGREDIS_FENCE + REG_DIGEST_SIZE)
 
 
@@ -29,18 +28,13 @@ struct reg_tagcache_s {
     reg_taglist_t         *lists;
 };
 
-typedef struct {
-    char    text[REG_TAGCACHE_KEY];
-    size_t  len;
-} reg_tagcache_key_t;
-
 /* One look-up, from level to level. */
 typedef struct {
     const reg_name_t     *name;
     const reg_tag_t      *tag;
     reg_tagmap_ticket_t   ticket;
-    reg_tagcache_key_t    value;
-    reg_tagcache_key_t    write;
+    reg_tagkey_t          value;
+    reg_tagkey_t          write;
     uint64_t              fence;
     char                  lease[REG_TAGREDIS_RANDOM + 2];    /* or "" */
 } reg_tagcache_look_t;
@@ -94,72 +88,6 @@ reg_tagcache_count_name(reg_tagcache_count_t count)
 }
 
 
-/* ---- keys and values ----------------------------------------------------- */
-
-
-static void
-reg_tagcache_key(reg_tagcache_key_t *key, const char *prefix,
-    const reg_name_t *name, const reg_tag_t *tag)
-{
-    key->len = (size_t) snprintf(key->text, sizeof(key->text), "%s{%s}:%s",
-                                 prefix, name->text, tag->text);    /* fits */
-}
-
-
-static reg_str_t
-reg_tagcache_key_str(const reg_tagcache_key_t *key)
-{
-    return (reg_str_t) { key->len, key->text };
-}
-
-
-int
-reg_tagcache_key_parse(reg_str_t key, reg_name_t *name, reg_tag_t *tag)
-{
-    reg_str_t  prefix = REG_STR(REG_TAGCACHE_VALUES "{"), part;
-
-    if (!reg_str_starts(key, prefix)
-        && !reg_str_starts(key, REG_STR(REG_TAGCACHE_WRITES "{")))
-    {
-        return -1;
-    }
-
-    key.data += prefix.len;
-    key.len -= prefix.len;
-    part = reg_str_cut(&key, '}');
-
-    if (!reg_str_starts(key, REG_STR(":"))) {
-        return -1;
-    }
-
-    key.data++;
-    key.len--;
-
-    return reg_name_parse(name, part) == -1 ? -1 : reg_tag_parse(tag, key);
-}
-
-
-int
-reg_tagcache_value_parse(reg_str_t value, uint64_t *fence, reg_digest_t *d)
-{
-    reg_str_t  part;
-
-    if (reg_str_starts(value, REG_STR("?"))) {
-        return 0;
-    }
-
-    part = reg_str_cut(&value, ' ');
-
-    if (part.len != 16 || !reg_str_is_hex(part)) {
-        return -1;
-    }
-
-    *fence = strtoull(part.data, NULL, 16);     /* ends at the blank */
-
-    return reg_digest_parse(d, value) == -1 ? -1 : 1;
-}
-
-
 /* ---- what the pool's thread tells ---------------------------------------- */
 
 
@@ -200,7 +128,7 @@ reg_tagcache_changed(void *ctx, reg_str_t key)
     if (key.len == 0) {
         reg_tagcache_flush(cache);
 
-    } else if (reg_tagcache_key_parse(key, &name, &tag) == 0) {
+    } else if (reg_tagkey_parse(key, &name, &tag) == 0) {
         reg_tagmap_drop(cache->map, &name, &tag);
         reg_tagredis_count(&cache->redis, REG_TAGCACHE_DROPPED);
     }
@@ -249,7 +177,7 @@ reg_tagcache_open(reg_tagcache_t **out, reg_store_t *store,
     cache->watch = (reg_redispool_watch_t) {
         .beat = reg_tagcache_beat, .changed = reg_tagcache_changed,
         .state = reg_tagcache_state, .log = reg_tagcache_log,
-        .prefix = REG_TAGCACHE_WRITES, .ctx = cache,
+        .prefix = REG_TAGKEY_WRITES, .ctx = cache,
     };
 
     reg_tagredis_script(&cache->look, reg_tagcache_look_text);
@@ -374,8 +302,8 @@ reg_tagcache_call(const reg_tagcache_t *cache, const reg_tagcache_look_t *look,
     *call = (reg_tagredis_call_t) {
         .script = script, .ms = (int) cache->redis.config->tags_timeout,
         .command = { 8, { REG_STR_NULL, REG_STR_NULL, REG_STR("2"),
-                          reg_tagcache_key_str(&look->value),
-                          reg_tagcache_key_str(&look->write) } },
+                          reg_tagkey_str(&look->value),
+                          reg_tagkey_str(&look->write) } },
     };
 }
 
@@ -415,7 +343,7 @@ reg_tagcache_ask(reg_tagcache_t *cache, reg_tagcache_look_t *look,
     }
 
     if (rc == -1) {
-        reg_tagredis_odd(redis, &link, reg_tagcache_key_str(&look->value),
+        reg_tagredis_odd(redis, &link, reg_tagkey_str(&look->value),
                          &err);
     }
 
@@ -487,10 +415,10 @@ reg_tagcache_miss(reg_tagcache_t *cache, reg_tagcache_look_t *look,
         /* after the proof, as it is a part of it, and after the ticket, which
          * is void when another fence is found */
         look->fence = atomic_load(&cache->redis.fence);
-        reg_tagcache_key(&look->value, REG_TAGCACHE_VALUES, look->name,
-                         look->tag);
-        reg_tagcache_key(&look->write, REG_TAGCACHE_WRITES, look->name,
-                         look->tag);
+        reg_tagkey_format(&look->value, REG_TAGKEY_VALUES, look->name,
+                          look->tag);
+        reg_tagkey_format(&look->write, REG_TAGKEY_WRITES, look->name,
+                          look->tag);
 
         if (reg_tagcache_ask(cache, look, d, &until) == 1) {
             reg_tagredis_count(&cache->redis, REG_TAGCACHE_REDIS);
@@ -570,11 +498,10 @@ reg_tagcache_begin(reg_tagcache_write_t *w, reg_tagcache_t *cache,
 /* The commands for one tag: it is being written, or it was. */
 static size_t
 reg_tagcache_commands(reg_redis_command_t *commands,
-    const reg_tagcache_key_t *value, const reg_tagcache_key_t *write,
-    bool done)
+    const reg_tagkey_t *value, const reg_tagkey_t *write, bool done)
 {
-    reg_str_t  v = reg_tagcache_key_str(value);
-    reg_str_t  w = reg_tagcache_key_str(write);
+    reg_str_t  v = reg_tagkey_str(value);
+    reg_str_t  w = reg_tagkey_str(write);
 
     commands[0] = (reg_redis_command_t) {
         5, { REG_STR("SET"), w, REG_STR("1"), REG_STR("PX"),
@@ -631,15 +558,15 @@ reg_tagcache_tell_some(reg_tagcache_write_t *w, reg_str_t *list, bool done)
     reg_str_t            some = *list;
     reg_tag_t            tag;
     reg_redis_command_t  commands[REG_TAGCACHE_COMMANDS];
-    reg_tagcache_key_t   values[REG_TAGCACHE_BATCH];
-    reg_tagcache_key_t   writes[REG_TAGCACHE_BATCH];
-    reg_tagset_touch_t  touch;
+    reg_tagkey_t         values[REG_TAGCACHE_BATCH];
+    reg_tagkey_t         writes[REG_TAGCACHE_BATCH];
+    reg_tagset_touch_t   touch;
 
     for (size_t i = 0; i < REG_TAGCACHE_BATCH && list->len > 0; i++) {
         (void) reg_tag_parse(&tag, reg_str_cut(list, '\n'));    /* it is one */
 
-        reg_tagcache_key(&values[i], REG_TAGCACHE_VALUES, w->name, &tag);
-        reg_tagcache_key(&writes[i], REG_TAGCACHE_WRITES, w->name, &tag);
+        reg_tagkey_format(&values[i], REG_TAGKEY_VALUES, w->name, &tag);
+        reg_tagkey_format(&writes[i], REG_TAGKEY_WRITES, w->name, &tag);
         n += reg_tagcache_commands(commands + n, &values[i], &writes[i], done);
     }
 

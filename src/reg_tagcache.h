@@ -100,14 +100,4 @@ void reg_tagcache_stats(reg_tagcache_t *cache, reg_tagcache_stats_t *stats);
 /* The name of a count, as in metrics: "memory". */
 const char *reg_tagcache_count_name(reg_tagcache_count_t count);
 
-/* For registryctl: what the value of a key under
- * nginx-registry:v: says.  1 and name, tag, digest; 0 for a lease; -1 for
- * neither. */
-#define REG_TAGCACHE_VALUES  REG_TAGCACHE_PREFIX "v:"
-#define REG_TAGCACHE_WRITES  REG_TAGCACHE_PREFIX "w:"
-
-int reg_tagcache_key_parse(reg_str_t key, reg_name_t *name, reg_tag_t *tag);
-int reg_tagcache_value_parse(reg_str_t value, uint64_t *fence,
-    reg_digest_t *d);
-
 #endif

@@ -26,8 +26,6 @@
 #include "reg_redispool.h"
 #include "reg_store.h"
 
-#define REG_TAGCACHE_PREFIX  "nginx-registry:"        /* of all keys */
-
 #define REG_TAGREDIS_RANDOM  16          /* digits of a random number */
 #define REG_TAGREDIS_FENCE   18          /* of a fence, a blank and a NUL */
 

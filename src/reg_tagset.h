@@ -44,9 +44,10 @@
 #ifndef REG_TAGSET_H
 #define REG_TAGSET_H
 
+#include "reg_tagkey.h"
 #include "reg_tagredis.h"
 
-#define REG_TAGSET_KEYS    REG_TAGCACHE_PREFIX "l:"
+#define REG_TAGSET_KEYS    REG_TAGKEY_PREFIX "l:"
 #define REG_TAGSET_KEY     (sizeof(REG_TAGSET_KEYS) + REG_NAME_MAX + 2)
 #define REG_TAGSET_MARK    (2 + 2 * REG_TAGREDIS_RANDOM + 1)
 #define REG_TAGSET_ASKS    '\1'         /* the disk is to be asked */
