@@ -1,7 +1,6 @@
 #include "reg_access.h"
 
-#include <openssl/evp.h>
-
+#include "reg_basic.h"
 #include "reg_bearer.h"
 #include "reg_clock.h"
 #include "reg_epoch.h"
@@ -10,13 +9,10 @@
 
 
 /* seconds that a verified password is remembered */
-#define REG_ACCESS_REMEMBER   60
+#define REG_ACCESS_REMEMBER    60
 
 /* of a header that is looked at: a token of 16 KiB, and what is before it */
 #define REG_ACCESS_HEADER_MAX  (16 * 1024 + 64)
-
-/* "user:password" */
-#define REG_ACCESS_BASIC_MAX   1024
 
 
 struct reg_access_s {
@@ -490,50 +486,21 @@ reg_access_scheme(reg_str_t header, reg_str_t scheme, reg_str_t *value)
 }
 
 
-/* RFC 7617: base64 of "user:password". */
 static int
 reg_access_pair(reg_access_t *a, reg_str_t value, const reg_access_ask_t *ask,
     reg_access_verdict_t *verdict, reg_error_t *err)
 {
-    static const char  alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-
-    int            rc, n;
-    unsigned char  text[REG_ACCESS_BASIC_MAX + 4];
-    reg_str_t      password, user;
+    int          rc = 0;
+    reg_basic_t  basic;
 
     verdict->result = REG_ACCESS_WRONG;
 
-    if (value.len == 0 || value.len % 4 != 0
-        || value.len / 4 * 3 > REG_ACCESS_BASIC_MAX)
-    {
-        return 0;
+    if (reg_basic_parse(&basic, value) == 0) {
+        rc = reg_access_login(a, basic.user, basic.password, ask, verdict,
+                              err);
     }
 
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] == '\0' || strchr(alphabet, value.data[i]) == NULL) {
-            return 0;
-        }
-    }
-
-    n = EVP_DecodeBlock(text, (const unsigned char *) value.data,
-                        (int) value.len);
-
-    /* it counts what stands for the padding */
-    for (size_t i = 1; n > 0 && i <= 2 && value.data[value.len - i] == '=';
-         i++)
-    {
-        n--;
-    }
-
-    if (n <= 0 || memchr(text, ':', (size_t) n) == NULL) {
-        return 0;
-    }
-
-    password = (reg_str_t) { (size_t) n, (const char *) text };
-    user = reg_str_cut(&password, ':');
-    rc = reg_access_login(a, user, password, ask, verdict, err);
-    explicit_bzero(text, sizeof(text));
+    reg_basic_wipe(&basic);
 
     return rc;
 }
