@@ -223,6 +223,17 @@ ngx_int_t ngx_http_registry_blob_take(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_upload_take(ngx_http_request_t *r,
     const reg_target_t *target);
 
+/* session: what the request line and the header say.  NGX_ERROR: job->error
+ * tells what is wrong with it. */
+ngx_int_t ngx_http_registry_session_read(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+
+/* session: answers before the first byte was read, and when all is done. */
+ngx_int_t ngx_http_registry_session_refuse(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+ngx_int_t ngx_http_registry_session_reply(ngx_http_request_t *r,
+    ngx_http_registry_job_t *job);
+
 /* filter: for a request that the worker answers; bounds its body. */
 ngx_int_t ngx_http_registry_filter_limit(ngx_http_request_t *r, off_t max);
 

@@ -23,10 +23,6 @@
 
 
 static ngx_int_t ngx_http_registry_upload_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_upload_prepare(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job);
-static ngx_int_t ngx_http_registry_upload_refuse(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job);
 static void ngx_http_registry_upload_cleanup(void *data);
 static void ngx_http_registry_upload_start(ngx_http_request_t *r);
 static void ngx_http_registry_upload_run(ngx_http_request_t *r);
@@ -61,8 +57,6 @@ static ngx_int_t ngx_http_registry_upload_last(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_finish(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job);
 
 
 ngx_int_t
@@ -117,11 +111,11 @@ ngx_http_registry_upload_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (ngx_http_registry_upload_prepare(r, ctx->job) != NGX_OK) {
+    if (ngx_http_registry_session_read(r, ctx->job) != NGX_OK) {
         rc = ngx_http_discard_request_body(r);
 
         return rc != NGX_OK ? rc
-                            : ngx_http_registry_upload_refuse(r, ctx->job);
+                            : ngx_http_registry_session_refuse(r, ctx->job);
     }
 
     r->request_body_no_buffering = 1;
@@ -133,73 +127,6 @@ ngx_http_registry_upload_handler(ngx_http_request_t *r)
     }
 
     return NGX_DONE;
-}
-
-
-/* What the request line and the header say. */
-
-static ngx_int_t
-ngx_http_registry_upload_prepare(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job)
-{
-    char              value[REG_QUERY_VALUE_MAX];
-    ngx_table_elt_t  *range;
-
-    job->length = r->headers_in.chunked ? -1 : r->headers_in.content_length_n;
-    job->create = (job->target.kind == REG_TARGET_UPLOADS);
-    job->commit = (r->method != NGX_HTTP_PATCH);
-
-    if (job->create) {
-        job->target.uuid[0] = '\0';
-    }
-
-    if (job->commit
-        && (reg_query_get(ngx_http_registry_str(&r->args), "digest", value,
-                          sizeof(value)) != 1
-            || reg_digest_parse(&job->digest, reg_str_from(value)) == -1))
-    {
-        reg_error_detail(&job->error, "digest", reg_str_from(value));
-        (void) reg_error_set(&job->error, REG_DIGEST_INVALID,
-                             "the digest parameter is missing or is not a "
-                             "digest: add digest=sha256: and 64 lower-case "
-                             "hexadecimal digits to the Location");
-        return NGX_ERROR;
-    }
-
-    range = r->headers_in.content_range;
-
-    if (range == NULL) {
-        return NGX_OK;
-    }
-
-    job->has_range = 1;
-
-    return reg_range_parse(&job->range, ngx_http_registry_str(&range->value),
-                           job->length, &job->error) == -1
-           ? NGX_ERROR : NGX_OK;
-}
-
-
-/* Before the first byte: one stat, so that a client learns where it is. */
-
-static ngx_int_t
-ngx_http_registry_upload_refuse(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job)
-{
-    reg_error_t  unknown = REG_ERROR_INIT;
-
-    if (!job->create
-        && reg_upload_stat(job->store, &job->target.name, job->target.uuid,
-                           &job->offset, &unknown) == -1)
-    {
-        job->error = unknown;
-    }
-
-    if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_registry_reply_error(r, &job->error);
 }
 
 
@@ -631,65 +558,11 @@ static void
 ngx_http_registry_upload_finish(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ngx_int_t                 rc;
-    ngx_http_registry_job_t  *job = ctx->job;
+    ngx_int_t  rc = ctx->broken;
 
-    if (ctx->broken) {
-        rc = ctx->broken;
-
-    } else if (ngx_http_registry_upload_headers(r, job) != NGX_OK) {
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-
-    } else if (job->error.code != REG_OK) {
-        rc = ngx_http_registry_reply_error(r, &job->error);
-
-    } else {
-        rc = ngx_http_registry_reply_empty(r, job->commit ? NGX_HTTP_CREATED
-                                                       : NGX_HTTP_ACCEPTED);
+    if (rc == 0) {
+        rc = ngx_http_registry_session_reply(r, ctx->job);
     }
 
     ngx_http_finalize_request(r, rc);
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_headers(ngx_http_request_t *r,
-    ngx_http_registry_job_t *job)
-{
-    const char  *name = job->target.name.text;
-
-    if (job->error.code == REG_OK && job->commit) {
-        if (ngx_http_registry_header_format(r, "Location", "/v2/%s/blobs/%s",
-                                            name, job->digest.text)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        return ngx_http_registry_header_format(r, "Docker-Content-Digest",
-                                               "%s", job->digest.text);
-    }
-
-    /* an error: the session is told only if there is one to go on with */
-
-    if (job->create
-        || (job->error.code != REG_OK
-            && job->error.code != REG_RANGE_INVALID
-            && job->error.code != REG_SIZE_INVALID))
-    {
-        return NGX_OK;
-    }
-
-    if (ngx_http_registry_header_format(r, "Location",
-                                        "/v2/%s/blobs/uploads/%s", name,
-                                        job->target.uuid) != NGX_OK
-        || ngx_http_registry_header_format(r, "Docker-Upload-UUID", "%s",
-                                           job->target.uuid) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_registry_header_format(r, "Range", "0-%L",
-                                           job->offset > 0 ? job->offset - 1
-                                                           : 0);
 }
