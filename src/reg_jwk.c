@@ -316,8 +316,8 @@ reg_jwk_public(reg_str_t der, reg_error_t *err)
 }
 
 
-reg_jwk_t *
-reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err)
+static reg_jwk_t *
+reg_jwk_make(reg_jwk_kind_t kind, reg_error_t *err)
 {
     static const char *const  algs[] = {
         [REG_JWK_ES256] = "ES256",
@@ -344,6 +344,21 @@ reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err)
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
         reg_jwk_free(key);
         return NULL;
+    }
+
+    return key;
+}
+
+
+reg_jwk_t *
+reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err)
+{
+    reg_jwk_t  *key = reg_jwk_make(kind, err);
+
+    /* an id that looks like an option cannot be given to a command */
+    while (key != NULL && key->thumbprint[0] == '-') {
+        reg_jwk_free(key);
+        key = reg_jwk_make(kind, err);
     }
 
     return key;

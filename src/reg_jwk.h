@@ -49,7 +49,8 @@ reg_jwk_t *reg_jwk_certificate(reg_str_t der, reg_error_t *err);
 /* One without a certificate: SubjectPublicKeyInfo, DER. */
 reg_jwk_t *reg_jwk_public(reg_str_t der, reg_error_t *err);
 
-/* A new private key, with a short kid: it is in every token. */
+/* A new private key, with a short kid: it is in every token.  Its names do not
+ * begin with '-': they are arguments of commands. */
 reg_jwk_t *reg_jwk_generate(reg_jwk_kind_t kind, reg_error_t *err);
 
 void reg_jwk_free(reg_jwk_t *key);                       /* NULL is allowed */

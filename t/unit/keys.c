@@ -252,6 +252,23 @@ without_a_directory_there_are_none(void **state)
 }
 
 
+/* One of 64 would, by chance. */
+static void
+no_key_s_name_looks_like_an_option(void **state)
+{
+    reg_jwk_t  *key;
+
+    (void) state;
+
+    for (int i = 0; i < 1000; i++) {
+        key = reg_jwk_generate(REG_JWK_ES256, &err);
+        assert_non_null(key);
+        assert_int_not_equal(reg_jwk_thumbprint(key)[0], '-');
+        reg_jwk_free(key);
+    }
+}
+
+
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -265,6 +282,7 @@ main(void)
         TEST(what_is_published_is_public),
         TEST(a_file_that_makes_no_sense_changes_nothing),
         TEST(without_a_directory_there_are_none),
+        TEST(no_key_s_name_looks_like_an_option),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
