@@ -22,7 +22,7 @@ YAML
 my @alice = basic(alice => 'w0nderland');
 
 sub lines {
-    open my $file, '<', $audit or return ();
+    open my $file, '<', $_[0] // $audit or return ();
     return map { decode_json($_) } <$file>;
 }
 
@@ -87,5 +87,68 @@ kill 'HUP', $r->worker_pid;
 ok(wait_until(10, sub { ask('GET', '/v2/'); -e $audit }),
     'after SIGHUP there is a new file');
 is((stat $audit)[2] & 0777, 0640, 'that not everybody reads');
+
+
+
+# ---- what is refused, and to whom tokens are given
+
+my $second = "$dir/second.log";
+my $two = Test::Registry->new(worker => { state => "$dir/state" },
+    config => <<"YAML");
+  audit: {path: $second}
+  tokens: {enabled: true}
+  access:
+    rules: [{who: alice, repositories: "team/**", actions: "*"}]
+auth: {htpasswd: {path: $users}}
+YAML
+
+my $blob = $two->request('POST', '/v2/team/app/blobs/uploads/?digest='
+    . sha256('bytes'), body => 'bytes', headers => \@alice);
+is($blob->{status}, 201, 'a blob');
+my $layer = json(image_manifest(config => 'absent'));
+my $type = ['Content-Type' => $TYPE{oci}];
+
+my $token = $two->expect(200, 'GET',
+    '/v2/_token?scope=repository:team/app:pull', headers => \@alice)->json;
+my @token = (Authorization => "Bearer $token->{token}");
+$two->expect(200, 'GET', '/v2/_token');
+$two->expect(401, 'PUT', '/v2/team/app/manifests/v1', body => $layer,
+    headers => [@token, @$type]);
+$two->expect(403, 'POST', '/v2/other/blobs/uploads/', body => '',
+    headers => \@alice);
+$two->expect(403, 'GET', '/v2/other/blobs/' . sha256('bytes'),
+    headers => \@alice);
+$two->expect(400, 'PUT', '/v2/team/app/manifests/v1', body => $layer,
+    headers => [@alice, @$type]);
+$two->expect(202, 'DELETE', '/v2/team/app/blobs/' . sha256('bytes'),
+    headers => \@alice);
+
+is(join(', ', map { join ' ', map { $_ // '-' }
+    @$_{qw(event status user repository reference)} } lines($second)),
+    join(', ', 'token 200 alice - -', 'denied 401 alice team/app v1',
+        'denied 403 alice other -',
+        'denied 403 alice other ' . sha256('bytes'),
+        'delete 202 alice team/app ' . sha256('bytes')),
+    'each once, though nginx asked as well; what fails is none');
+
+my $guesses = 0;
+$guesses++ while $guesses < 50 && $two->request('GET', '/v2/',
+    headers => [basic(alice => "guess$guesses")])->{status} == 401;
+is(join(' ', map { "$_->{event} $_->{status}" } (lines($second))[5 .. 4
+    + $guesses + 1]), 'login-failed 401 ' x $guesses . 'login-failed 429',
+    'guesses, and that they became too many');
+
+
+# ---- nothing can be written
+
+my $full = Test::Registry->new(config => <<"YAML");
+  audit: {path: /dev/full}
+auth: {htpasswd: {path: $users}}
+YAML
+is($full->request('GET', '/v2/', headers => \@alice)->{status}, 200,
+    'a full disk does not close the door');
+ok(wait_until(10, sub {
+    $full->log_of_worker =~ /error audit: No space left on device/ }),
+    'but the log tells of it');
 
 done_testing;
