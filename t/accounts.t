@@ -219,11 +219,19 @@ is(change('list', '', 'robot', 'list'), '', 'revoked');
 is($status, 1, 'what is not there cannot be revoked');
 like($out, qr/no robot/, 'and that is said');
 
+is($r->request('POST', '/v2/team/app/blobs/uploads/?digest=' . sha256('bytes'),
+    as(alice => 'wonder:land'), body => 'bytes')->{status}, 201, 'a blob');
 my $brief = decode_json(change('a short life', '', 'robot', 'create', 'brief',
     '--repo', '**', '--actions', 'pull', '--expires', '5s', '--json'));
 is(login($brief->{user}, $brief->{secret}), 200, 'before its end');
+sub pull_blob {
+    return $r->request('GET', '/v2/team/app/blobs/' . sha256('bytes'),
+        as($brief->{user}, $brief->{secret}))->{status};
+}
+is(pull_blob(), 200, 'a blob, of which nginx knows that it may be had');
 ok(wait_until(20, sub { login($brief->{user}, $brief->{secret}) == 401 }),
     'and not after, remembered or not');
+is(pull_blob(), 401, 'nor by nginx');
 cmp_ok(Time::HiRes::time(), '>=', $brief->{expires}, 'nor before');
 like(change('list', '', 'robot', 'list'), qr/^robot\$brief  EXPIRED /,
     'the list says so');

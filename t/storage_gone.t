@@ -67,6 +67,22 @@ $r->kill_process(($r->worker_pids)[0]);
 ok(wait_until(20, sub {
     $r->log_of_worker =~ /worker \d+ ended with status 1/ }),
     'a new worker does not start');
+
+# It is tried again later and later.
+my $deaths = qr/T(\d\d):(\d\d):(\d\d\.\d+)Z warn worker \d+ ended with status 1$/m;
+my @at;
+ok(wait_until(60, sub {
+    my $log = $r->log_of_worker;
+    @at = ();
+    push @at, $1 * 3600 + $2 * 60 + $3 while $log =~ /$deaths/g;
+    return @at >= 5;
+}), 'again and again');
+my @soon = grep {
+    my $gap = $at[$_] - $at[$_ - 1];
+    $gap += 86_400 if $gap < 0;
+    $gap < 0.1 * 2 ** ($_ - 1) - 0.01;
+} 1 .. 4;
+ok(!@soon, 'but each time after twice as long') or diag("@at");
 ok(!-e $tree, 'and makes no tree');
 
 rename $away, $tree or die "$away: $!\n";

@@ -101,6 +101,14 @@ is_deeply(payload($json->{token})->{access}, [{ type => 'repository',
     name => 'team/app', actions => ['pull', 'push'] }],
     'with what was asked');
 
+for my $n (63, 65) {
+    $a = ask('GET', '/v2/_token?' . join('&', ('scope=repository:team/app:pull')
+        x $n), @alice);
+    is($a->{status}, $n < 64 ? 200 : 400, "$n scopes") or diag($a);
+}
+error_is(ask('GET', '/v2/_token?scope=repository:team/' . 'a' x 4100 . ':pull',
+    @alice), 400, 'UNSUPPORTED', 'a scope of more than 4 KiB');
+
 my $two = get_token('scope=repository:team/a:pull,push,delete'
     . '&scope=repository:team/b:pull+repository:other:pull,push'
     . '&scope=junk&scope=repository:public/x:pull', @alice);

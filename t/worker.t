@@ -398,11 +398,26 @@ error_is($r->request('DELETE', '/v2/a/manifests/v1'), 405, 'UNSUPPORTED',
 is($r->request('GET', '/v2/a/manifests/v1')->{status}, 200,
     'and everything works');
 
+$r->write_config($text =~ s/enabled: true/enabled: false/r
+    =~ s/worker\.sock/another.sock/r);
+kill 'HUP', $r->worker_pid;
+ok(wait_until(15, sub {
+    $r->log_of_worker =~ /warn reload: another socket needs a restart/ }),
+    'SIGHUP with another socket: the log says what it takes');
+ok(!-e "$r->{dir}/another.sock", 'and there is none');
+
 $r->write_config($text);
 kill 'HUP', $r->worker_pid;
 ok(wait_until(15, sub {
     $r->request('DELETE', '/v2/a/manifests/absent')->{status} == 404 }),
     'SIGHUP with a good one again');
+
+# A terminal that hangs up tells all of them.
+ok(wait_until(20, sub { (@before = $r->worker_pids) == 1 }),
+    'those with the old ones have gone');
+kill 'HUP', @before;
+is($r->request('GET', '/v2/')->{status}, 200, 'SIGHUP is none of a worker\'s');
+is_deeply([$r->worker_pids], \@before, 'it goes on');
 
 
 # ---- a process that dies is replaced
