@@ -1,5 +1,8 @@
 # Deletes: what was asked for goes at once, nothing else does.
 
+use Fcntl qw(:flock);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use Test::Registry;
 
 my $r = Test::Registry->new(workers => 2, worker => { processes => 2 });
@@ -110,6 +113,59 @@ error_is($r->request('DELETE', "/v2/no/such/blobs/$blob"), 404,
 $r->push_blob('e', bytes('blob', 5000));
 everywhere_is("/v2/e/blobs/$blob", 200, 'it can be pushed again');
 
+
+# ---- a push and a delete at the same time (reg_lock.h)
+
+# What is asked while somebody else has the lock waits for it; what he has
+# changed by then counts.
+
+sub meanwhile {
+    my ($how, $method, $path, $opt, $change) = @_;
+
+    my $dir = $r->path('repositories/race/_manifests');
+    open(my $lock, '<', $dir) or die "$dir: $!";
+    flock($lock, $how) or die "$dir: $!";
+    my $inode = (stat $dir)[1];
+
+    my $c = $r->connect(timeout => 60);
+    $c->send_request($method, $path, @$opt);
+    ok(wait_until(60, sub {
+        return $r->tree->content('/proc/locks')
+            =~ /-> FLOCK +ADVISORY +\w+ +\d+ \w+:\w+:$inode /;
+    }), $method . ($path =~ s/[0-9a-f-]{36,}/.../gr) . ' waits');
+    $change->();
+    close $lock;
+
+    my $answer = $c->response($method);
+    $c->close;
+    return $answer;
+}
+
+my $race = $r->push_image('race', 'v1', layers => ['layer']);
+my $layer = $r->tree->layer('race', $race->{blobs}[1]);
+my @put = (body => $race->{bytes}, headers => ['Content-Type' => $race->{type}]);
+
+error_is(meanwhile(LOCK_EX, 'PUT', '/v2/race/manifests/v2', \@put, sub {
+    unlink $layer or die "$layer: $!";
+}), 400, 'MANIFEST_BLOB_UNKNOWN', 'a layer went while its image was pushed');
+is(code('GET', '/v2/race/manifests/v2'), 404, 'there is no such tag');
+
+my $location = $r->start_upload('race');
+is(meanwhile(LOCK_EX, 'PUT', with_digest($location, $race->{blobs}[1]),
+    [body => 'layer'], sub { })->{status}, 201, 'a layer');
+is(meanwhile(LOCK_EX, 'PUT', '/v2/race/manifests/v2', \@put, sub { })->{status},
+    201, 'and its image');
+
+# A tag that a push which is under way sets, as the last thing.
+my $link = $r->tree->tag('race', 'v3');
+is(meanwhile(LOCK_SH, 'DELETE', "/v2/race/manifests/$race->{digest}", [], sub {
+    make_path(dirname($link));
+    write_file($link, $race->{digest});
+})->{status}, 202, 'a manifest is deleted while it gets another tag');
+is(code('GET', "/v2/race/manifests/$_"), 404, "$_ went with it")
+    for qw(v1 v2 v3);
+ok(!-e $link, 'also from the disk');
+
 fsck_ok($r, 'the tree is sound');
 
 
@@ -125,7 +181,7 @@ for my $path ('manifests/v1', "manifests/$image->{digest}",
     is($closed->request('GET', "/v2/a/$path")->{status}, 200, 'all stays');
 }
 
-my $location = $closed->start_upload('a');
+$location = $closed->start_upload('a');
 is($closed->request('DELETE', $location)->{status}, 204,
     'but an upload can be cancelled');
 
