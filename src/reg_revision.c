@@ -100,13 +100,8 @@ int
 reg_revision_put(reg_store_t *store, const reg_name_t *name,
     const reg_revision_new_t *new, reg_error_t *err)
 {
-    int  lock, rc = -1;
-
-    if (reg_store_room(store, (int64_t) new->body.len, err) == -1) {
-        return -1;
-    }
-
-    lock = reg_lock_shared(store, name, err);
+    int  rc = -1;
+    int  lock = reg_lock_shared(store, name, err);
 
     if (lock != -1) {
         rc = reg_revision_commit(store, name, new, err);

@@ -138,9 +138,7 @@ reg_upload_create(reg_store_t *store, const reg_name_t *name, reg_alg_t alg,
     (void) snprintf(started, sizeof(started), "%sZ",
                     reg_clock_text(text, time(NULL)));          /* fits */
 
-    if (reg_store_room(store, 0, err) == -1
-        || reg_upload_uuid(uuid, err) == -1)
-    {
+    if (reg_upload_uuid(uuid, err) == -1) {
         return -1;
     }
 

@@ -132,7 +132,7 @@ sub meanwhile {
     ok(wait_until(60, sub {
         return $r->tree->content('/proc/locks')
             =~ /-> FLOCK +ADVISORY +\w+ +\d+ \w+:\w+:$inode /;
-    }), $method . ($path =~ s/[0-9a-f-]{36,}/.../gr) . ' waits');
+    }), "$method " . ($path =~ s/[0-9a-f-]{36,}/.../gr) . ' waits');
     $change->();
     close $lock;
 

@@ -922,19 +922,6 @@ a_young_session_is_not_even_locked_to_be_claimed(void **state)
 
 
 static void
-no_session_begins_without_room(void **state)
-{
-    (void) state;
-
-    tree_store.min_free = INT64_MAX;
-    assert_int_equal(reg_upload_create(&tree_store, &name, REG_SHA256, uuid,
-                                       &err), -1);
-    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
-    assert_int_equal(tree_count(tree_root), 0);
-}
-
-
-static void
 what_was_taken_back_does_not_count(void **state)
 {
     reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world"));
@@ -1478,7 +1465,6 @@ main(void)
         TEST(a_session_whose_file_is_replaced_while_it_is_opened_is_unknown),
         TEST(a_session_that_grows_while_it_is_claimed_is_not),
         TEST(a_young_session_is_not_even_locked_to_be_claimed),
-        TEST(no_session_begins_without_room),
         TEST(what_was_taken_back_does_not_count),
         TEST(nothing_that_was_taken_back_is_published),
         TEST(a_session_goes_on_after_it_was_taken_back),
