@@ -19,6 +19,7 @@
 typedef struct {
     uint32_t  len;
     uint32_t  group;
+    bool      fixed;                    /* its name says what is in it */
 } reg_change_whole_t;
 
 
@@ -35,9 +36,10 @@ reg_change_init(reg_change_t *c, reg_store_t *store)
 
 
 static void
-reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record)
+reg_change_add(reg_change_t *c, const reg_path_t *path, reg_record_t record,
+    bool fixed)
 {
-    const reg_change_whole_t  whole = { (uint32_t) c->whole, c->group };
+    const reg_change_whole_t  whole = { (uint32_t) c->whole, c->group, fixed };
 
     record.kind = REG_RECORD_PUT;
     record.path = reg_path_rest(path, &c->store->v2);
@@ -58,7 +60,7 @@ reg_change_put(reg_change_t *c, int rank, const reg_path_t *path,
     reg_str_t content)
 {
     reg_change_add(c, path, (reg_record_t) { .rank = rank,
-                                             .content = content });
+                                             .content = content }, true);
 }
 
 
@@ -85,7 +87,7 @@ reg_change_replace(reg_change_t *c, int rank, const reg_path_t *path,
         .rank = rank, .content = content,
         .ahead = c->store->journal != NULL && c->whole == 0
                  && lstat(path->text, &st) == 0 && st.st_mtime > time(NULL),
-    });
+    }, false);
 }
 
 
@@ -100,7 +102,7 @@ reg_change_need(reg_change_t *c, const reg_path_t *path, reg_str_t content)
 
     if (st.st_mtime > time(NULL) - REG_CHANGE_YOUNG) {
         reg_change_add(c, path, (reg_record_t) { .known = true,
-                                                 .content = content });
+                                                 .content = content }, true);
     }
 
     return true;
@@ -209,12 +211,14 @@ typedef struct {
 } reg_change_rest_t;
 
 
-/* Does of each record what takes long, and nobody sees. */
+/* Does of each record what takes long, and nobody sees.  The link of a revision
+ * and that in a tag's index are one file with two names. */
 static int
 reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
     reg_error_t *err)
 {
-    reg_str_t     records = rest->records;
+    reg_str_t     records = rest->records, content = REG_STR_NULL;
+    const char   *twin = NULL;          /* of this content */
     reg_record_t  record;
     reg_path_t    path;
     int           rc;
@@ -224,7 +228,10 @@ reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
     {
         const reg_change_whole_t  *w = &rest->wholes[i];
         const bool                 more = i > 0 && w->group == w[-1].group;
-        const reg_place_file_t     file = { &path, record.content, w->len };
+        const reg_place_file_t     file = {
+            &path, record.content, w->len,
+            w->fixed && reg_str_eq(record.content, content) ? twin : NULL,
+        };
 
         if (!record.known
             && reg_place_prepare(c->store, &file,
@@ -232,6 +239,11 @@ reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
                                  &rest->places[i], err) == -1)
         {
             return -1;
+        }
+
+        if (w->fixed && w->len == 0 && rest->places[i].name[0] != '\0') {
+            content = record.content;
+            twin = rest->places[i].name;
         }
     }
 

@@ -86,6 +86,23 @@ reg_place_make_below(reg_store_t *store, size_t from, const reg_path_t *path,
 }
 
 
+/* False if that cannot be: some file systems have no second names. */
+static bool
+reg_place_link(const reg_store_t *store, const char *twin,
+    const reg_path_t *path)
+{
+    reg_path_t  from;
+
+    if (twin == NULL) {
+        return false;
+    }
+
+    reg_tmp_path(&from, store, twin);
+
+    return store->sys->link(from.text, path->text) == 0;
+}
+
+
 /* A file of a directory in _tmp/. */
 static int
 reg_place_prepare_inside(reg_store_t *store, const reg_place_file_t *file,
@@ -105,8 +122,12 @@ reg_place_prepare_inside(reg_store_t *store, const reg_place_file_t *file,
     from = before != NULL ? path.len + 1 : path.len;
     reg_path_add(&path, file->path->text + file->whole + 1);
 
-    return reg_place_make_below(store, from, &path, err) == -1
-           ? -1 : reg_place_create(store, &path, file->content, err);
+    if (reg_place_make_below(store, from, &path, err) == -1) {
+        return -1;
+    }
+
+    return reg_place_link(store, file->twin, &path)
+           ? 0 : reg_place_create(store, &path, file->content, err);
 }
 
 

@@ -32,6 +32,9 @@ typedef struct {
     reg_str_t          content;
     size_t             whole;       /* as many bytes of path are a directory
                                        that is not there yet; or 0 */
+    const char        *twin;        /* a file in _tmp/ of this content, if
+                                       neither will ever change: another name
+                                       of it will do; or NULL */
 } reg_place_file_t;
 
 typedef struct {

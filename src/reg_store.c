@@ -45,6 +45,7 @@ const reg_sys_t  reg_sys_kernel = {
     .fdatasync = fdatasync,
     .syncfs = reg_sys_syncfs,
     .mkdir = mkdir,
+    .link = link,
     .rename = rename,
     .unlink = unlink,
     .rmdir = rmdir,

@@ -38,6 +38,7 @@ typedef struct {
     int      (*fdatasync)(int fd);
     int      (*syncfs)(int fd);                 /* NULL: there is none */
     int      (*mkdir)(const char *path, mode_t mode);
+    int      (*link)(const char *from, const char *to);
     int      (*rename)(const char *from, const char *to);
     int      (*unlink)(const char *path);
     int      (*rmdir)(const char *path);

@@ -273,6 +273,19 @@ fault_mkdir(const char *path, mode_t mode)
 }
 
 
+static inline int
+fault_link(const char *from, const char *to)
+{
+    int  rc = fault_now() ? -1 : link(from, to);
+
+    if (rc == 0) {
+        fault_soil_parent(to);
+    }
+
+    return rc;
+}
+
+
 /* The ways of reg_sync.h, file by file or all at once, and the journal: without
  * a power cut, with one that takes contents, and with one that takes all.
  * Which one a store takes depends on what the machine does and on its file
@@ -373,6 +386,7 @@ static const reg_sys_t  fault_sys = {
     .fdatasync = fault_fdatasync,
     .syncfs = fault_syncfs,
     .mkdir = fault_mkdir,
+    .link = fault_link,
     .rename = fault_rename,
     .unlink = fault_unlink,
     .rmdir = fault_rmdir,

@@ -298,6 +298,30 @@ a_deleted_manifest_gets_no_tag(void **state)
 }
 
 
+/* Another registry writes it in place. */
+static void
+a_tag_shares_its_file_with_nobody(void **state)
+{
+    char          text[64];
+    struct stat   st, index;
+    reg_path_t    path;
+    reg_digest_t  d = content(1, text);
+    reg_tag_t     tag = tree_tag("v1");
+
+    (void) state;
+
+    assert_int_equal(push("v1", 1), 0);
+    reg_layout_tag_current(&path, &tree_store.v2, &name, &tag);
+    assert_int_equal(stat(path.text, &st), 0);
+    assert_int_equal(st.st_nlink, 1);
+    reg_layout_revision(&path, &tree_store.v2, &name, &d);
+    assert_int_equal(stat(path.text, &st), 0);
+    reg_layout_tag_index(&path, &tree_store.v2, &name, &tag, &d);
+    assert_int_equal(stat(path.text, &index), 0);
+    assert_int_equal(st.st_ino, index.st_ino);
+}
+
+
 static int  mkdirs_that_work;
 
 
@@ -1682,6 +1706,7 @@ main(void)
         TEST(the_last_one_of_a_tag_wins),
         TEST(what_was_deleted_stays_away),
         TEST(a_deleted_manifest_gets_no_tag),
+        TEST(a_tag_shares_its_file_with_nobody),
         TEST(what_there_is_no_room_for_does_not_come),
         TEST(what_was_deleted_may_come_again),
         TEST(a_checkpoint_empties_the_journal),

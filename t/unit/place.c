@@ -2,10 +2,12 @@
 
 #include "reg_place.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +16,7 @@
 
 static reg_error_t  err;
 static reg_place_t  places[2];
+static const char  *twin;
 
 
 static int
@@ -21,6 +24,7 @@ renew(void **state)
 {
     err = (reg_error_t) REG_ERROR_INIT;
     memset(places, 0, sizeof(places));
+    twin = NULL;
 
     return tree_renew(state);
 }
@@ -38,16 +42,23 @@ at(const char *rest)
 
 
 static int
-prepare(int n, const char *rest, const char *content, const char *whole)
+prepare_after(const reg_place_t *before, int n, const char *rest,
+    const char *content, const char *whole)
 {
     reg_path_t        path = at(rest);
     reg_place_file_t  file = {
-        &path, reg_str_from(content), whole == NULL ? 0 : at(whole).len
+        &path, reg_str_from(content), whole == NULL ? 0 : at(whole).len, twin
     };
 
-    return reg_place_prepare(&tree_store, &file,
-                             n > 0 && whole != NULL ? &places[n - 1] : NULL,
-                             &places[n], &err);
+    return reg_place_prepare(&tree_store, &file, before, &places[n], &err);
+}
+
+
+static int
+prepare(int n, const char *rest, const char *content, const char *whole)
+{
+    return prepare_after(n > 0 && whole != NULL ? &places[n - 1] : NULL, n,
+                         rest, content, whole);
 }
 
 
@@ -201,6 +212,50 @@ what_is_abandoned_is_gone(void **state)
 }
 
 
+static int
+no_link(const char *from, const char *to)
+{
+    (void) from;
+    (void) to;
+
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+
+/* Two names of one file, where the file system has that. */
+static void
+a_twin_is_a_second_name(void **state)
+{
+    reg_sys_t     sys = reg_sys_kernel;
+    struct stat   one, other;
+
+    (void) state;
+
+    for (int i = 0; i < 2; i++) {
+        const char  *file = i == 0 ? "a/link" : "b/link";
+        const char  *dir = i == 0 ? "t/x" : "t/y";
+        const char  *second = i == 0 ? "t/x/link" : "t/y/link";
+
+        twin = NULL;
+        sys.link = i == 0 ? link : no_link;
+        tree_store.sys = &sys;
+        assert_int_equal(prepare(0, file, "one", NULL), 0);
+        twin = places[0].name;
+        assert_int_equal(prepare_after(NULL, 1, second, "one", dir), 0);
+        tree_store.sys = &reg_sys_kernel;
+
+        assert_int_equal(put(0, file), 0);
+        assert_int_equal(put(1, second), 1);
+        assert_true(holds(file, "one") && holds(second, "one"));
+        assert_int_equal(stat(at(file).text, &one), 0);
+        assert_int_equal(stat(at(second).text, &other), 0);
+        assert_int_equal(one.st_ino == other.st_ino, i == 0);
+        assert_tidy();
+    }
+}
+
+
 static void
 a_file_in_the_way_is_an_error(void **state)
 {
@@ -236,6 +291,7 @@ main(void)
         TEST(a_directory_that_has_come_since_gets_the_files),
         TEST(a_directory_that_was_removed_is_made_again),
         TEST(what_is_abandoned_is_gone),
+        TEST(a_twin_is_a_second_name),
         TEST(a_file_in_the_way_is_an_error),
     };
 
