@@ -53,19 +53,28 @@ typedef enum {
     REG_LOGFILE_TAG = REG_LOGFILE_HALF + 2
 } reg_logfile_lock_t;
 
+/* What a file is known by. */
 typedef struct {
-    reg_store_t    *store;
-    int             dir;                /* -1 when it has come in */
-    int             log;
-    int             batches;            /* the same file, past the page cache:
+    uint64_t           ino;
+    uint32_t           major;           /* of its device */
+    uint32_t           minor;
+} reg_logfile_id_t;
+
+typedef struct {
+    reg_store_t       *store;
+    int                dir;             /* -1 when it has come in */
+    int                log;
+    int                batches;         /* the same file, past the page cache:
                                            for those, and so that what was lost
                                            is said once to each of both */
-    int             state;
-    int             whole;              /* for syncfs(2) */
-    size_t          half;               /* bytes of one */
-    bool            idle;               /* nobody writes to it */
-    uint64_t        tree;               /* that the head must name */
-    unsigned char   key[REG_RECORD_KEY];
+    int                state;
+    int                whole;           /* for syncfs(2) */
+    reg_logfile_id_t   log_id;
+    reg_logfile_id_t   state_id;
+    size_t             half;            /* bytes of one */
+    bool               idle;            /* nobody writes to it */
+    uint64_t           tree;            /* that the head must name */
+    unsigned char      key[REG_RECORD_KEY];
 } reg_logfile_t;
 
 /* What is in _journal/state. */
