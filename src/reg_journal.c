@@ -153,6 +153,17 @@ reg_journal_give_up(reg_journal_t *j, int sys)
 }
 
 
+/* The entry may be gone after it. */
+static void
+reg_journal_tell(reg_journal_entry_t *entry, int half, int sys)
+{
+    entry->half = half;
+    entry->sys = sys;
+    entry->done = true;
+    (void) sem_post(&entry->written);   /* cannot overflow */
+}
+
+
 /* Takes who fits into one batch off the queue; copies what they have. */
 static size_t
 reg_journal_gather(reg_journal_t *j, reg_journal_entry_t **mine, size_t *len)
@@ -292,20 +303,32 @@ reg_journal_round(reg_journal_t *j)
 
     j->writing = false;
 
-    /* the next batch is on its way to the disk before this one goes on */
-    if (!j->has_writer && j->first != NULL) {
-        (void) pthread_cond_signal(&j->first->wake);
+    if (!j->has_writer) {
+        (void) pthread_cond_broadcast(&j->changed);
     }
 
     for (size_t i = 0; i < n; i++) {
         reg_journal_entry_t  *next = w->next;
 
-        w->half = half;
-        w->sys = sys;
-        w->done = true;                 /* it is gone, once the lock is free */
-        (void) pthread_cond_signal(&w->wake);
+        reg_journal_tell(w, half, sys);
         w = next;
     }
+}
+
+
+/* With the lock: puts it into the queue.  Whether the writer sleeps. */
+static bool
+reg_journal_enqueue(reg_journal_t *j, reg_journal_entry_t *entry)
+{
+    if (j->failed != 0) {
+        reg_journal_tell(entry, -1, j->failed);
+        return false;
+    }
+
+    *j->last = entry;
+    j->last = &entry->next;
+
+    return j->has_writer && !j->writing;
 }
 
 
@@ -313,29 +336,39 @@ void
 reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
     reg_str_t records)
 {
+    bool  sleeps;
+
     *entry = (reg_journal_entry_t) { .records = records, .half = -1 };
-    reg_clock_cond(&entry->wake);
+    (void) sem_init(&entry->written, 0, 0);             /* cannot fail */
 
     if (records.len > REG_JOURNAL_RECORDS_MAX
         || reg_record_size(records.len) > j->file.half - REG_LOGFILE_START)
     {
-        entry->sys = EFBIG;
-        entry->done = true;
+        reg_journal_tell(entry, -1, EFBIG);
         return;
     }
 
     (void) pthread_mutex_lock(&j->lock);
+    sleeps = reg_journal_enqueue(j, entry);
+    (void) pthread_mutex_unlock(&j->lock);
 
-    if (j->failed != 0) {
-        entry->sys = j->failed;
-        entry->done = true;
+    if (sleeps) {
+        (void) pthread_cond_signal(&j->work);
+    }
+}
 
-    } else {
-        *j->last = entry;
-        j->last = &entry->next;
 
-        if (j->has_writer && !j->writing) {
-            (void) pthread_cond_signal(&j->work);
+/* Without a writer, who waits for the first entry writes. */
+static void
+reg_journal_help(reg_journal_t *j, const reg_journal_entry_t *entry)
+{
+    (void) pthread_mutex_lock(&j->lock);
+
+    while (!entry->done) {
+        if (j->writing || j->first != entry) {
+            reg_journal_wait(j, &j->changed, 0);
+        } else {
+            reg_journal_round(j);
         }
     }
 
@@ -347,19 +380,15 @@ int
 reg_journal_await(reg_journal_t *j, reg_journal_entry_t *entry, int *half,
     reg_error_t *err)
 {
-    (void) pthread_mutex_lock(&j->lock);
-
-    while (!entry->done) {
-        if (j->has_writer || j->writing || j->first != entry) {
-            reg_journal_wait(j, &entry->wake, 0);
-        } else {
-            reg_journal_round(j);
-        }
+    if (!j->has_writer) {
+        reg_journal_help(j, entry);
     }
 
-    (void) pthread_mutex_unlock(&j->lock);
-    (void) pthread_cond_destroy(&entry->wake);
+    while (sem_wait(&entry->written) == -1) {
+        /* EINTR */
+    }
 
+    (void) sem_destroy(&entry->written);
     *half = entry->half;
 
     return entry->sys == 0 ? 0 : reg_journal_error(j, entry->sys, err);

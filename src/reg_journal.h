@@ -57,7 +57,7 @@
 #ifndef REG_JOURNAL_H
 #define REG_JOURNAL_H
 
-#include <pthread.h>
+#include <semaphore.h>
 
 #include "reg_order.h"
 
@@ -103,12 +103,12 @@ void reg_journal_stop(reg_journal_t *j);
 typedef struct reg_journal_entry_s  reg_journal_entry_t;
 
 struct reg_journal_entry_s {
-    pthread_cond_t        wake;
     reg_journal_entry_t  *next;
     reg_str_t             records;
     int                   half;
     int                   sys;
     bool                  done;
+    sem_t                 written;      /* once it is done */
 };
 
 void reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
