@@ -233,11 +233,18 @@ fault_fsync(int fd)
 static inline int
 fault_fdatasync(int fd)
 {
-    (void) fd;
+    struct stat  st = { 0 };
 
+    (void) fstat(fd, &st);
     fault.fdatasyncs++;
 
-    return fault_now() ? -1 : 0;
+    if (fault_now()) {
+        return -1;
+    }
+
+    fault_clean(&fault.files, st.st_ino);
+
+    return 0;
 }
 
 
@@ -324,6 +331,23 @@ fault_watch_rename(const char *from, const char *to)
 }
 
 
+/* What the journal says of a file is on disk before anybody sees that file. */
+static inline void
+fault_watch_journal(const char *to)
+{
+    reg_path_t  log;
+
+    reg_layout_journal(&log, &tree_store.v2);
+    reg_path_add(&log, "log");
+
+    if (!fault_is_volatile(to)
+        && fault_is_dirty(&fault.files, fault_inode(log.text)))
+    {
+        fault.broken = "D2: visible before the journal was synced";
+    }
+}
+
+
 static inline int
 fault_rename(const char *from, const char *to)
 {
@@ -331,6 +355,8 @@ fault_rename(const char *from, const char *to)
 
     if (fault_way < FAULT_JOURNAL) {
         fault_watch_rename(from, to);
+    } else {
+        fault_watch_journal(to);
     }
 
     rc = fault_now() ? -1 : rename(from, to);
@@ -412,6 +438,7 @@ fault_install(fault_way_t way)
         reg_error_t  err = REG_ERROR_INIT;
 
         reg_journal_close(fault_journal);
+        fault.files.n = 0;              /* what is read there is believed */
         fault_journal = reg_journal_open(&tree_store, FAULT_HALF, &redone,
                                          &err);
         tree_store.journal = fault_journal;
