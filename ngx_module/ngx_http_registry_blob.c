@@ -18,6 +18,8 @@
 static reg_presence_t *ngx_http_registry_blob_presence(
     ngx_http_registry_loc_conf_t *rlcf);
 static void ngx_http_registry_blob_forget(void *data);
+static ngx_uint_t ngx_http_registry_blob_is_settled(
+    ngx_http_registry_loc_conf_t *rlcf);
 static ngx_int_t ngx_http_registry_blob_etag(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *digest);
 static ngx_int_t ngx_http_registry_blob_open(ngx_http_request_t *r,
@@ -52,6 +54,10 @@ ngx_http_registry_blob_take(ngx_http_request_t *r, const reg_target_t *target)
 
     if (ctx == NULL || presence == NULL) {
         return NGX_ERROR;
+    }
+
+    if (!ngx_http_registry_blob_is_settled(rlcf)) {
+        return NGX_DECLINED;
     }
 
     /* a delete is seen at once by every process */
@@ -123,6 +129,21 @@ static void
 ngx_http_registry_blob_forget(void *data)
 {
     reg_presence_free(data);
+}
+
+
+/* Blobs of the last moment before a power cut are not what they should be until
+ * a worker has started, which lets nobody in before.  Where no worker is asked
+ * who may, a look must do, and one that was good is good for ever. */
+
+static ngx_uint_t
+ngx_http_registry_blob_is_settled(ngx_http_registry_loc_conf_t *rlcf)
+{
+    if (!rlcf->settled) {
+        rlcf->settled = rlcf->auth || reg_logfile_is_settled(rlcf->store);
+    }
+
+    return rlcf->settled;
 }
 
 

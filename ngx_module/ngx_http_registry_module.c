@@ -19,6 +19,7 @@ static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_http_registry_exit_process(ngx_cycle_t *cycle);
 static void ngx_http_registry_place(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -123,7 +124,7 @@ ngx_module_t  ngx_http_registry_module = {
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_registry_exit_process,        /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -301,7 +302,18 @@ ngx_http_registry_postconfiguration(ngx_conf_t *cf)
 static void *
 ngx_http_registry_create_main_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
+    ngx_http_registry_main_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
+
+    if (conf == NULL
+        || ngx_array_init(&conf->stores, cf->pool, 4, sizeof(reg_store_t *))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return conf;
 }
 
 
@@ -321,6 +333,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *     conf->root = { 0, NULL };
      *     conf->file = { 0, NULL };
      *     conf->presence = NULL;
+     *     conf->settled = 0;
      *     conf->looked_at_all = 0;
      *     conf->open = 0;
      */
@@ -343,8 +356,10 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_loc_conf_t *prev = parent;
     ngx_http_registry_loc_conf_t *conf = child;
 
-    reg_error_t                err = REG_ERROR_INIT;
-    ngx_http_core_loc_conf_t  *clcf;
+    reg_error_t                     err = REG_ERROR_INIT;
+    reg_store_t                   **store;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_registry_main_conf_t  *rmcf;
 
     ngx_conf_merge_ptr_value(conf->store, prev->store, NULL);
     ngx_conf_merge_str_value(conf->root, prev->root, "");
@@ -383,6 +398,15 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->store->min_free = conf->min_free;
 
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+    store = ngx_array_push(&rmcf->stores);
+
+    if (store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *store = conf->store;
+
     ngx_http_registry_place(cf, conf);
 
     if (conf->thread_pool == NULL) {
@@ -411,6 +435,29 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* What uploads have left in the journal gets its checkpoint. */
+
+static void
+ngx_http_registry_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    reg_store_t                   **stores;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_registry_module);
+    if (rmcf == NULL) {
+        return;
+    }
+
+    stores = rmcf->stores.elts;
+
+    for (i = 0; i < rmcf->stores.nelts; i++) {
+        reg_guest_end(stores[i]);
+    }
 }
 
 

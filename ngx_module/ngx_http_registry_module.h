@@ -31,6 +31,7 @@
 #error "the registry module needs an nginx that is built --with-threads"
 #endif
 
+#include "reg_guest.h"
 #include "reg_identity.h"
 #include "reg_presence.h"
 #include "reg_query.h"
@@ -85,6 +86,7 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t              *zone;
     ngx_uint_t                   places;         /* locations, counted */
+    ngx_array_t                  stores;         /* reg_store_t *, of those */
 } ngx_http_registry_main_conf_t;
 
 
@@ -99,9 +101,11 @@ typedef struct {
     ngx_msec_t                   auth_cache;
     u_char                       place[NGX_HTTP_REGISTRY_KEY_SIZE];
 
-    /* of this process, while it runs: which blobs are there, when the epoch
-     * was looked at, and whether everybody may do everything in it */
+    /* of this process, while it runs: which blobs are there, whether a worker
+     * has seen to the journal, when the epoch was looked at, and whether
+     * everybody may do everything in it */
     reg_presence_t              *presence;
+    ngx_uint_t                   settled;
     uint64_t                     epoch;
     ngx_msec_t                   looked;
     ngx_uint_t                   looked_at_all;

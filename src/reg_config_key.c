@@ -266,7 +266,8 @@ static const reg_config_key_t  reg_config_keys[] = {
       "memory for manifests, in each process",
       "8m", AT(manifest_cache), 0, 16LL << 30, NULL },
     { "nginx_registry.journal", REG_CONFIG_BOOL,
-      "manifests and tags are made durable by one write to a journal",
+      "manifests, tags and small blobs are made durable by one write to a"
+      " journal",
       "true", AT(journal), 0, 0, NULL },
     { "nginx_registry.list_cache", REG_CONFIG_SIZE,
       "memory for names of tags and repositories, in each process",

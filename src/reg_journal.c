@@ -253,6 +253,28 @@ reg_journal_batch(reg_journal_t *j, size_t n, size_t len, int *half,
 }
 
 
+/* Has a checkpoint made, or makes one, with the lock held at both ends.  What
+ * goes wrong is in j->failed or j->later. */
+static void
+reg_journal_make_room(reg_journal_t *j)
+{
+    reg_error_t  quiet = REG_ERROR_INIT;
+
+    if (j->has_writer) {
+        j->dirty = true;
+        j->hurry = true;
+        (void) pthread_cond_broadcast(&j->changed);
+        reg_journal_wait(j, &j->changed, reg_clock_ns(CLOCK_MONOTONIC)
+                                         + REG_JOURNAL_ROOM_MS * REG_CLOCK_MS);
+        return;
+    }
+
+    (void) pthread_mutex_unlock(&j->lock);
+    (void) reg_journal_checkpoint(j, &quiet);
+    (void) pthread_mutex_lock(&j->lock);
+}
+
+
 /* Writes for all that wait, with the lock held at both ends. */
 static void
 reg_journal_round(reg_journal_t *j)
@@ -279,11 +301,7 @@ reg_journal_round(reg_journal_t *j)
             break;
         }
 
-        j->dirty = true;
-        j->hurry = true;
-        (void) pthread_cond_broadcast(&j->changed);
-        reg_journal_wait(j, &j->changed, reg_clock_ns(CLOCK_MONOTONIC)
-                                         + REG_JOURNAL_ROOM_MS * REG_CLOCK_MS);
+        reg_journal_make_room(j);
     }
 
     if (rc == 0 && !j->dirty) {
@@ -612,9 +630,18 @@ reg_journal_run_checkpoints(void *data)
 /* ---- opening ------------------------------------------------------------- */
 
 
-static void
-reg_journal_init(reg_journal_t *j)
+static reg_journal_t *
+reg_journal_create(reg_error_t *err)
 {
+    reg_journal_t  *j = calloc(1, sizeof(*j));
+
+    if (j == NULL || (j->batch = aligned_alloc(REG_RECORD_ALIGN,
+                                               REG_JOURNAL_BATCH)) == NULL) {
+        free(j);
+        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+        return NULL;
+    }
+
     j->last = &j->first;
     reg_clock_cond(&j->changed);
     reg_clock_cond(&j->work);
@@ -623,6 +650,8 @@ reg_journal_init(reg_journal_t *j)
     (void) pthread_mutex_init(&j->append, NULL);
     (void) pthread_mutex_init(&j->checkpoint, NULL);
     reg_order_init(&j->order, &j->file);
+
+    return j;
 }
 
 
@@ -678,16 +707,11 @@ reg_journal_open(reg_store_t *store, size_t half, size_t *redone,
         return NULL;
     }
 
-    j = calloc(1, sizeof(*j));
+    j = reg_journal_create(err);
 
-    if (j == NULL || (j->batch = aligned_alloc(REG_RECORD_ALIGN,
-                                               REG_JOURNAL_BATCH)) == NULL) {
-        free(j);
-        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
+    if (j == NULL) {
         return NULL;
     }
-
-    reg_journal_init(j);
 
     /* the first checkpoint is for those who have died with others alive */
     j->dirty = true;
@@ -695,6 +719,25 @@ reg_journal_open(reg_store_t *store, size_t half, size_t *redone,
     if (reg_logfile_open(&j->file, store, half, &alone, err) == -1
         || (alone && reg_journal_begin(j, redone, err) == -1))
     {
+        reg_journal_close(j);
+        return NULL;
+    }
+
+    return j;
+}
+
+
+reg_journal_t *
+reg_journal_visit(reg_store_t *store, reg_error_t *err)
+{
+    reg_journal_t  *j = NULL;
+
+    /* its file system may be another one here, such as NFS */
+    if (reg_sync_is_known(store)) {
+        j = reg_journal_create(err);
+    }
+
+    if (j != NULL && reg_logfile_visit(&j->file, store, err) == -1) {
         reg_journal_close(j);
         return NULL;
     }

@@ -87,13 +87,18 @@ bool reg_journal_is_used(const reg_journal_t *j);
  * another tree is in the place of the one that it was opened in. */
 bool reg_journal_is_there(const reg_journal_t *j);
 
+/* The same for who goes again soon, and must have made a checkpoint then: NULL
+ * if nobody else has it open, or those do not write to it.  Who visits neither
+ * keeps it open for others nor decides for them: see reg_guest.h. */
+reg_journal_t *reg_journal_visit(reg_store_t *store, reg_error_t *err);
+
 /* Leaves what is in it to those who have it open, or open it next.  NULL is
  * allowed. */
 void reg_journal_close(reg_journal_t *j);
 
 /* Starts the threads that write and make checkpoints; ends them after a last
- * one.  Without them who awaits an append writes it, and waits for ever when
- * the journal is full. */
+ * one.  Without them who awaits an append writes it, and makes a checkpoint
+ * when the journal is full. */
 int reg_journal_start(reg_journal_t *j, reg_error_t *err);
 void reg_journal_stop(reg_journal_t *j);
 

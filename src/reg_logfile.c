@@ -99,6 +99,19 @@ reg_logfile_release(const reg_logfile_t *f, pthread_mutex_t *mutex, int lock)
 }
 
 
+/* The same without waiting: -1 with errno. */
+static int
+reg_logfile_try(const reg_logfile_t *f, int lock, int how)
+{
+    struct flock  fl = {
+        .l_type = (short) how, .l_whence = SEEK_SET, .l_start = lock,
+        .l_len = 1
+    };
+
+    return fcntl(f->state, F_OFD_SETLK, &fl);
+}
+
+
 /* ---- reading and writing ------------------------------------------------- */
 
 
@@ -430,11 +443,13 @@ reg_logfile_fill(reg_logfile_t *f, reg_error_t *err)
 }
 
 
-/* Lives with the others, and lets more come in. */
+/* Lives with the others, and lets more come in, and visit. */
 static int
 reg_logfile_settle(reg_logfile_t *f, reg_error_t *err)
 {
-    if (reg_logfile_lock(f, REG_LOGFILE_LIVE, F_RDLCK, err) == -1) {
+    if (reg_logfile_lock(f, REG_LOGFILE_LIVE, F_RDLCK, err) == -1
+        || reg_logfile_lock(f, REG_LOGFILE_VISIT, F_UNLCK, err) == -1)
+    {
         return -1;
     }
 
@@ -558,8 +573,8 @@ reg_logfile_open_one(const reg_logfile_t *f, const char *name,
     int         fd;
 
     reg_logfile_path(&path, f->store, name);
-    fd = f->store->sys->open(path.text, O_RDWR | O_CREAT | O_NOFOLLOW,
-                             REG_LOGFILE_MODE);
+    fd = f->store->sys->open(path.text, O_RDWR | O_NOFOLLOW
+                             | (f->visit ? 0 : O_CREAT), REG_LOGFILE_MODE);
 
     return fd != -1 ? fd : reg_error_sys(err, errno, REG_UNKNOWN, "open",
                                          path.text);
@@ -658,37 +673,21 @@ reg_logfile_set_apart(const reg_logfile_t *f)
 }
 
 
-/* The directory, locked, and what it is known by: also after a reboot, when
- * devices may have other numbers. */
+/* The directory, and what it is known by: also after a reboot, when devices may
+ * have other numbers. */
 static int
-reg_logfile_open_dir(reg_logfile_t *f, reg_error_t *err)
+reg_logfile_open_dir(reg_logfile_t *f, const reg_path_t *path,
+    reg_error_t *err)
 {
-    reg_path_t    path;
     struct statx  sx;
-    int           rc;
 
-    reg_layout_journal(&path, &f->store->v2);
-    reg_logfile_set_apart(f);
+    f->dir = f->store->sys->open(path->text, O_RDONLY | O_DIRECTORY, 0);
 
-    if (reg_dir_mkdir(f->store, &path, err) == -1) {
-        return -1;
-    }
-
-    f->dir = f->store->sys->open(path.text, O_RDONLY | O_DIRECTORY, 0);
-
-    if (f->dir == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "open", path.text);
-    }
-
-    do {
-        rc = flock(f->dir, LOCK_EX);
-    } while (rc == -1 && errno == EINTR);
-
-    if (rc == -1
+    if (f->dir == -1
         || statx(f->dir, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &sx)
            == -1)
     {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "lock", path.text);
+        return reg_error_sys(err, errno, REG_UNKNOWN, "open", path->text);
     }
 
     /* without a time of birth the number alone must do */
@@ -699,20 +698,41 @@ reg_logfile_open_dir(reg_logfile_t *f, reg_error_t *err)
 }
 
 
+/* Made if need be, and locked. */
+static int
+reg_logfile_take_dir(reg_logfile_t *f, reg_error_t *err)
+{
+    reg_path_t  path;
+    int         rc;
+
+    reg_layout_journal(&path, &f->store->v2);
+    reg_logfile_set_apart(f);
+
+    if (reg_dir_mkdir(f->store, &path, err) == -1
+        || reg_logfile_open_dir(f, &path, err) == -1)
+    {
+        return -1;
+    }
+
+    do {
+        rc = flock(f->dir, LOCK_EX);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc == 0 ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "lock",
+                                       path.text);
+}
+
+
 /* With the others, or alone if there are none. */
 static int
 reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
 {
-    struct stat   st;
-    struct flock  fl = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = REG_LOGFILE_LIVE,
-        .l_len = 1
-    };
+    struct stat  st;
 
-    *alone = fcntl(f->state, F_OFD_SETLK, &fl) == 0;
+    *alone = reg_logfile_try(f, REG_LOGFILE_LIVE, F_WRLCK) == 0;
 
     if (*alone) {
-        return 0;
+        return reg_logfile_lock(f, REG_LOGFILE_VISIT, F_WRLCK, err);
     }
 
     if (errno != EAGAIN && errno != EACCES) {
@@ -735,9 +755,9 @@ reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
 }
 
 
-int
-reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
-    bool *alone, reg_error_t *err)
+static int
+reg_logfile_begin(reg_logfile_t *f, reg_store_t *store, size_t half,
+    reg_error_t *err)
 {
     *f = (reg_logfile_t) {
         .store = store, .dir = -1, .log = -1, .batches = -1, .state = -1,
@@ -746,11 +766,20 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 
     f->whole = store->sys->open(store->v2.text, O_RDONLY | O_DIRECTORY, 0);
 
-    if (f->whole == -1) {
-        return reg_error_sys(err, errno, REG_UNKNOWN, "open", store->v2.text);
+    return f->whole != -1 ? 0 : reg_error_sys(err, errno, REG_UNKNOWN, "open",
+                                              store->v2.text);
+}
+
+
+int
+reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
+    bool *alone, reg_error_t *err)
+{
+    if (reg_logfile_begin(f, store, half, err) == -1) {
+        return -1;
     }
 
-    if (reg_logfile_open_dir(f, err) == -1
+    if (reg_logfile_take_dir(f, err) == -1
         || reg_logfile_open_log(f, err) == -1
         || reg_logfile_open_batches(f, err) == -1
         || (f->state = reg_logfile_open_one(f, "state", err)) == -1
@@ -768,6 +797,92 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     }
 
     return 0;
+}
+
+
+/* Whether others have it open.  Who holds LIVE alone is only about to. */
+static bool
+reg_logfile_is_live(int state)
+{
+    struct flock  fl = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = REG_LOGFILE_LIVE,
+        .l_len = 1
+    };
+
+    return fcntl(state, F_OFD_GETLK, &fl) == 0 && fl.l_type == F_RDLCK;
+}
+
+
+/* As reg_logfile_open_one(), for nginx's event loop. */
+static int
+reg_logfile_look(const reg_store_t *store, const char *name)
+{
+    reg_path_t  path;
+
+    reg_logfile_path(&path, store, name);
+
+    return open(path.text, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+
+bool
+reg_logfile_is_settled(const reg_store_t *store)
+{
+    struct stat  st;
+    bool         empty, live;
+    int          fd = reg_logfile_look(store, "log");
+
+    if (fd == -1) {
+        return true;                    /* also on what can only be read, where
+                                           no worker does anything again */
+    }
+
+    empty = fstat(fd, &st) == 0 && st.st_size == 0;
+    (void) close(fd);                   /* was not even read */
+
+    if (empty || (fd = reg_logfile_look(store, "state")) == -1) {
+        return empty;
+    }
+
+    live = reg_logfile_is_live(fd);
+    (void) close(fd);
+
+    return live;
+}
+
+
+/* First VISIT, then a look at LIVE: whoever opens the journal alone takes them
+ * the other way round.  A state that is empty is one that nobody writes to. */
+int
+reg_logfile_visit(reg_logfile_t *f, reg_store_t *store, reg_error_t *err)
+{
+    reg_path_t   dir;
+    struct stat  st;
+
+    if (reg_logfile_begin(f, store, 0, err) == -1) {
+        return -1;
+    }
+
+    f->visit = true;
+    reg_layout_journal(&dir, &store->v2);
+
+    if ((f->state = reg_logfile_open_one(f, "state", err)) != -1
+        && reg_logfile_try(f, REG_LOGFILE_VISIT, F_RDLCK) == 0
+        && reg_logfile_is_live(f->state)
+        && fstat(f->state, &st) == 0 && st.st_size > 0
+        && reg_logfile_open_dir(f, &dir, err) == 0
+        && (f->log = reg_logfile_open_one(f, "log", err)) != -1
+        && reg_logfile_open_batches(f, err) == 0
+        && reg_logfile_identify(f, f->log, &f->log_id, err) == 0
+        && reg_logfile_identify(f, f->state, &f->state_id, err) == 0
+        && (f->half = reg_logfile_found(f)) != 0)
+    {
+        return 0;
+    }
+
+    reg_logfile_close(f);
+
+    return reg_error_set(err, REG_UNKNOWN, "nobody has the journal open");
 }
 
 

@@ -33,6 +33,9 @@
  *     HALF + n    shared, by a process with records in half n that are not in
  *                 place yet; alone, to wait for those
  *     TAG + n     alone, by who replaces a name (reg_order.h)
+ *     VISIT       shared, by who writes to the log and does not keep it open
+ *                 (reg_guest.h); alone, by who has LIVE alone: it waits for
+ *                 those, and keeps others out until it has come in
  *
  * Blocks: disk
  */
@@ -50,7 +53,8 @@ typedef enum {
     REG_LOGFILE_CHECKPOINT,
     REG_LOGFILE_APPEND,
     REG_LOGFILE_HALF,
-    REG_LOGFILE_TAG = REG_LOGFILE_HALF + 2
+    REG_LOGFILE_TAG = REG_LOGFILE_HALF + 2,
+    REG_LOGFILE_VISIT = REG_LOGFILE_TAG + REG_LOGFILE_TAGS
 } reg_logfile_lock_t;
 
 /* What a file is known by. */
@@ -73,6 +77,7 @@ typedef struct {
     reg_logfile_id_t   state_id;
     size_t             half;            /* bytes of one */
     bool               idle;            /* nobody writes to it */
+    bool               visit;
     uint64_t           tree;            /* that the head must name */
     unsigned char      key[REG_RECORD_KEY];
 } reg_logfile_t;
@@ -92,6 +97,15 @@ typedef struct {
 int reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     bool *alone, reg_error_t *err);
 void reg_logfile_close(reg_logfile_t *f);
+
+/* Opens what others have open and write to, for a visit; -1 if nobody has.
+ * Makes nothing, and does not wait. */
+int reg_logfile_visit(reg_logfile_t *f, reg_store_t *store,
+    reg_error_t *err);
+
+/* Whether nobody must open it before the tree is whole: there is none, or
+ * others have it open.  Never waits. */
+bool reg_logfile_is_settled(const reg_store_t *store);
 
 /* One half, as long as it is; nothing if there is none.  The caller frees the
  * content. */

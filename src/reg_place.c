@@ -171,7 +171,7 @@ reg_place_prepare(reg_store_t *store, const reg_place_file_t *file,
 
 
 /* 1: from is a directory, and to is there. */
-static int
+int
 reg_place_rename(reg_store_t *store, const reg_path_t *from,
     const reg_path_t *to, reg_error_t *err)
 {

@@ -52,6 +52,11 @@ int reg_place_prepare(reg_store_t *store, const reg_place_file_t *file,
 int reg_place_put(reg_store_t *store, reg_place_t *place,
     const reg_path_t *path, reg_error_t *err);
 
+/* Gives what is at `from` its place, whose directory is made again if it went
+ * while it was empty.  1: a directory, where there is one already. */
+int reg_place_rename(reg_store_t *store, const reg_path_t *from,
+    const reg_path_t *to, reg_error_t *err);
+
 /* Removes what was not put. */
 void reg_place_abandon(reg_store_t *store, reg_place_t *place);
 

@@ -60,6 +60,8 @@ reg_store_init(reg_store_t *store, reg_str_t root, reg_error_t *err)
     store->sync_fd = -1;
     (void) pthread_mutex_init(&store->sync_lock, NULL);    /* cannot fail */
     reg_clock_cond(&store->sync_done);
+    (void) pthread_mutex_init(&store->guest_lock, NULL);
+    reg_clock_cond(&store->guest_wake);
 
     while (root.len > 1 && root.data[root.len - 1] == '/') {
         root.len--;
@@ -290,6 +292,8 @@ reg_store_close(reg_store_t *store)
 {
     reg_sync_close(store);
 
+    (void) pthread_cond_destroy(&store->guest_wake);
+    (void) pthread_mutex_destroy(&store->guest_lock);
     (void) pthread_cond_destroy(&store->sync_done);
     (void) pthread_mutex_destroy(&store->sync_lock);
 }

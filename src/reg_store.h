@@ -82,6 +82,14 @@ typedef struct {
     int               sync_errors[REG_STORE_ROUNDS];
     _Atomic int64_t   sync_looked;    /* monotonic ns */
     _Atomic bool      sync_cheap;
+
+    /* visits to the journal; see reg_guest.c */
+    pthread_mutex_t   guest_lock;
+    pthread_cond_t    guest_wake;
+    pthread_t         guest_thread;
+    bool              guest_runs;
+    bool              guest_stops;
+    struct reg_guest_s  *guest;       /* the one that may be entered */
 } reg_store_t;
 
 

@@ -8,10 +8,10 @@
 
 #include "reg_clock.h"
 #include "reg_dir.h"
-#include "reg_durable.h"
 #include "reg_file.h"
 #include "reg_hashstate.h"
 #include "reg_lock.h"
+#include "reg_publish.h"
 #include "reg_removal.h"
 #include "reg_spare.h"
 
@@ -634,11 +634,12 @@ reg_upload_retire(reg_upload_t *up)
 int
 reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
 {
-    reg_durable_t  t;
-    reg_path_t     data = up->dir, blob, link;
-    int            lock = -1, rc = -1;
-
-    reg_durable_init(&t, up->store);
+    reg_path_t           data = up->dir;
+    const reg_publish_t  p = {
+        .store = up->store, .name = &up->name, .digest = want,
+        .from = &data, .fd = up->fd, .size = up->offset,
+    };
+    int                  lock, rc = -1;
 
     if (reg_upload_verify(up, want, err) == -1) {                   /* D1 */
         (void) reg_upload_suspend(up, err);      /* first error wins */
@@ -646,27 +647,13 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
     }
 
     reg_path_add(&data, "data");
-    reg_layout_blob(&blob, &up->store->v2, want);
-    reg_layout_layer(&link, &up->store->v2, &up->name, want);
-
     lock = reg_lock_shared(up->store, &up->name, err);
-    if (lock == -1) {
-        goto out;
+
+    if (lock != -1 && reg_publish(&p, err) == 0) {
+        reg_upload_retire(up);
+        rc = 0;
     }
 
-    /* an existing blob of that name is replaced, which heals a damaged one */
-    if (reg_durable_move(&t, 0, &data, up->fd, &blob, err) == -1
-        || reg_durable_put(&t, 1, &link, reg_digest_str(want), err) == -1
-        || reg_durable_commit(&t, err) == -1)
-    {
-        goto out;
-    }
-
-    reg_upload_retire(up);
-    rc = 0;
-
-out:
-    reg_durable_free(&t);
     reg_lock_release(lock);
     reg_upload_close(up);
 

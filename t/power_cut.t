@@ -58,7 +58,8 @@ sub unmount {
 # ---- what the clients do, line by line ---------------------------------------
 
 # BEGIN and END of what a client asks for, in the order in which it happened:
-# a line is written before the request and after its answer.
+# a line is written before the request and after its answer.  Of a blob, which
+# nobody deletes, only the latter.
 
 sub journal {
     my ($out, @words) = @_;
@@ -89,6 +90,7 @@ sub client {
         my $tag  = rand() < 0.3 ? 'moving' . int rand 2 : "own$i-$n";
 
         my $digest = eval { $r->push_blob($repo, $blob) } or next;
+        journal($out, 'blob', $repo, $digest);
         ask($r, $out, "$i-$n", $repo, $tag, sha256($body), sub {
             $r->request('PUT', "/v2/$repo/manifests/$tag", body => $body,
                 headers => ['Content-Type' => $TYPE{oci}], timeout => 20) });
@@ -114,10 +116,14 @@ sub allowed {
     my ($file) = @_;
 
     open(my $in, '<', $file) or die $!;
-    my (%op, @order);
+    my (%op, @order, @blobs);
     my $time = 0;
     while (my $line = <$in>) {
         my ($what, $id, @rest) = split ' ', $line;
+        if ($what eq 'blob') {
+            push @blobs, [$id, @rest];
+            next;
+        }
         $time++;
         if ($what eq 'begin') {
             $op{$id} = { begin => $time, repo => $rest[0], tag => $rest[1],
@@ -142,7 +148,15 @@ sub allowed {
             grep { !defined $_->{end} || $_->{end} >= $last } @ops };
     }
 
-    return (\%of, scalar grep { defined $_->{end} } values %op);
+    return (\%of, \@blobs, scalar grep { defined $_->{end} } values %op);
+}
+
+sub lacks {
+    my ($r, $repo, $digest) = @_;
+
+    my $blob = $r->request('GET', "/v2/$repo/blobs/$digest");
+    return $blob->{status} != 200 || sha256($blob->{body}) ne $digest
+        ? "$repo lacks $digest: $blob->{status}" : ();
 }
 
 sub check {
@@ -160,9 +174,7 @@ sub check {
         }
         next if $found eq 'gone';
         my $config = JSON::PP->new->decode($answer->{body})->{config}{digest};
-        my $blob = $r->request('GET', "/v2/$repo/blobs/$config");
-        push @wrong, "$name lacks $config: $blob->{status}"
-            if $blob->{status} != 200 || sha256($blob->{body}) ne $config;
+        push @wrong, map { "$name: $_" } lacks($r, $repo, $config);
     }
     return @wrong;
 }
@@ -257,11 +269,12 @@ sub cut_ok {
     my $place = mount_image($copy) or die "$copy cannot be mounted";
     my $r = Test::Registry->new(root => $place,
         registry => 'registry_min_free 0;');
-    my ($of, $ended) = allowed("$copy.log");
-    my @wrong = check($r, $of);
+    my ($of, $blobs, $ended) = allowed("$copy.log");
+    my @wrong = (check($r, $of), map { lacks($r, @$_) } @$blobs);
     my ($again) = $r->log_of_worker =~ /after a crash (\d+) files/;
 
-    ok(!@wrong, "$kind: $ended answers, and all of them hold"
+    ok(!@wrong, "$kind: $ended answers and " . @$blobs
+        . " blobs, and all of them hold"
         . (defined $again ? ", $again files by the journal" : ''))
         or diag(join "\n", @wrong > 10 ? @wrong[0 .. 9] : @wrong);
     fsck_ok($r, "$kind: the tree is sound");

@@ -10,6 +10,7 @@
 
 #include "faults.h"
 #include "reg_blob.h"
+#include "reg_publish.h"
 
 
 #define NOBODY  "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -1212,6 +1213,24 @@ run_push(void)
 }
 
 
+/* A push as most are, of which nothing is synced before its end. */
+static int
+run_push_at_once(void)
+{
+    int  rc;
+
+    no_error();
+    rc = reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
+         || open_it(NULL) == -1
+         || append_n(pushed.data, pushed.len) == -1
+         || reg_upload_commit(&up, &pushed_digest, &err) == -1 ? -1 : 0;
+
+    reg_upload_close(&up);
+
+    return rc;
+}
+
+
 static const char *
 check_push(bool done)
 {
@@ -1378,6 +1397,18 @@ no_fault_breaks_a_push_of_what_is_there(void **state)
 
 
 static void
+no_fault_breaks_a_push_at_once(void **state)
+{
+    (void) state;
+
+    loop(&(fault_loop_t) { "a push at once", prepare_nothing,
+                           run_push_at_once, check_push });
+    loop(&(fault_loop_t) { "a second push at once", prepare_pushed,
+                           run_push_at_once, check_pushed });
+}
+
+
+static void
 no_fault_takes_what_a_resumed_push_had(void **state)
 {
     (void) state;
@@ -1431,6 +1462,81 @@ the_syncs_of_a_small_push_are_few(void **state)
 }
 
 
+/* Content that has to be written anyway, and so is written where it belongs. */
+static char  large[REG_PUBLISH_SMALL + 1];
+
+
+static int
+prepare_large(void)
+{
+    memset(large, 'l', sizeof(large));
+    return 0;
+}
+
+
+static int
+push_large(size_t len)
+{
+    reg_digest_t  d = tree_digest(REG_SHA256, (reg_str_t) { len, large });
+    int           rc;
+
+    no_error();
+    rc = reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
+         || open_it(NULL) == -1
+         || append_n(large, len) == -1
+         || reg_upload_commit(&up, &d, &err) == -1 ? -1 : 0;
+
+    reg_upload_close(&up);
+
+    return rc;
+}
+
+
+static int
+run_small(void)
+{
+    return push_large(16 * 1024);
+}
+
+
+static int
+run_large(void)
+{
+    return push_large(sizeof(large));
+}
+
+
+static const char *
+check_nothing(bool done)
+{
+    (void) done;
+    return NULL;
+}
+
+
+static void
+what_is_small_goes_by_the_journal(void **state)
+{
+    const char  *bad;
+
+    (void) state;
+
+    fault_way = FAULT_CUT;
+    assert_int_not_equal(fault_run_whole(&(fault_loop_t) {
+        "small", prepare_large, run_small, check_nothing }, &bad), -1);
+    assert_int_equal(fault.fsyncs + fault.syncfss, 0);
+    assert_int_equal(fault.fdatasyncs, 1);
+
+    assert_int_not_equal(fault_run_whole(&(fault_loop_t) {
+        "large", prepare_large, run_large, check_nothing }, &bad), -1);
+    assert_in_range(fault.fsyncs + fault.syncfss, 3, 15);
+    assert_int_equal(fault.fdatasyncs, 0);
+
+    fault_forget();
+    fault_way = FAULT_FSYNC;
+}
+
+
 int
 main(void)
 {
@@ -1474,9 +1580,11 @@ main(void)
         TEST(only_so_many_directories_are_kept),
         TEST(no_fault_breaks_a_push),
         TEST(no_fault_breaks_a_push_of_what_is_there),
+        TEST(no_fault_breaks_a_push_at_once),
         TEST(no_fault_takes_what_a_resumed_push_had),
         TEST(no_fault_breaks_a_cancel),
         TEST(the_syncs_of_a_small_push_are_few),
+        TEST(what_is_small_goes_by_the_journal),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
