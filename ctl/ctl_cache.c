@@ -7,6 +7,7 @@
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "ctl_taglist.h"
+#include "reg_config_check.h"
 #include "reg_fence.h"
 #include "reg_redismaster.h"
 #include "reg_tag.h"

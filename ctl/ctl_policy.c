@@ -8,6 +8,7 @@
 #include "ctl_options.h"
 #include "ctl_store.h"
 #include "reg_access.h"
+#include "reg_config_check.h"
 
 
 typedef struct {

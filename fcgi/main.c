@@ -14,7 +14,7 @@
 #include "fcgi_log.h"
 #include "fcgi_master.h"
 #include "reg_access.h"
-#include "reg_config.h"
+#include "reg_config_check.h"
 #include "reg_store.h"
 
 

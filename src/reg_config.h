@@ -161,10 +161,6 @@ int reg_config_read(reg_config_t *config, const char *path,
 int reg_config_environment(reg_config_t *config, char *const *env,
     reg_config_warn_pt warn, void *ctx, reg_error_t *err);
 
-/* What no key alone can be blamed for: a way in that is only half described.
- * To be called after all was read. */
-int reg_config_check(const reg_config_t *config, reg_error_t *err);
-
 /* What nginx_registry.ldap says; borrowed from config. */
 void reg_config_ldap(const reg_config_t *config, reg_ldap_options_t *ldap);
 

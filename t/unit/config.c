@@ -1,6 +1,6 @@
 /* reg_config: config.yml in Distribution's schema, and its environment. */
 
-#include "reg_config.h"
+#include "reg_config_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
