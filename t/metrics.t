@@ -378,7 +378,7 @@ is(value($tags, $follows), 1, 'and tells of changes');
 ok(turns('up') > 0, 'which is a change');
 # A Redis that was too slow for the first one is not asked for it again: what
 # was read from disk is in memory.  A push ends that.
-my $image = $tags->push_image('a', 'v1');
+$image = $tags->push_image('a', 'v1');
 ok(wait_until(20, sub {
     $tags->push_manifest('a', 'v1', $image->{bytes}, $image->{type});
     $tags->expect(200, 'GET', '/v2/a/manifests/v1');

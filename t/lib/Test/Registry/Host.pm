@@ -114,8 +114,8 @@ sub _status_field {
     my ($pid, $field) = @_;
 
     open(my $file, '<', "/proc/$pid/status") or return 0;
-    while (<$file>) {
-        return $1 if /^$field:\s+(\d+)/;
+    while (my $line = <$file>) {        # $_ may be a caller's variable
+        return $1 if $line =~ /^$field:\s+(\d+)/;
     }
 
     return 0;
