@@ -12,12 +12,6 @@
 #define REG_LISTS_BUCKETS  4096
 
 
-/* Names that do not change any more. */
-struct reg_listed_s {
-    atomic_uint  refs;
-    reg_names_t  names;
-};
-
 typedef struct reg_lists_entry_s  reg_lists_entry_t;
 
 struct reg_lists_entry_s {
@@ -78,77 +72,6 @@ static const reg_lists_sys_t  reg_lists_kernel = {
     .fstat = fstat,
     .watched = REG_LISTS_WATCHED
 };
-
-
-/* ---- names --------------------------------------------------------------- */
-
-
-static void
-reg_listed_release(reg_listed_t *listed)
-{
-    if (listed != NULL && atomic_fetch_sub(&listed->refs, 1) == 1) {
-        reg_names_free(&listed->names);
-        free(listed);
-    }
-}
-
-
-static reg_listed_t *
-reg_listed_new(void)
-{
-    reg_listed_t  *listed = calloc(1, sizeof(*listed));
-
-    if (listed != NULL) {
-        atomic_init(&listed->refs, 1);
-    }
-
-    return listed;
-}
-
-
-static reg_listed_t *
-reg_listed_read(const reg_lists_asker_t *a, reg_error_t *err)
-{
-    reg_listed_t  *listed = reg_listed_new();
-
-    if (listed == NULL) {
-        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "list", a->dir->text);
-        return NULL;
-    }
-
-    if (reg_names_read_at(&listed->names, a->fd, a->dir->text, a->kind, err)
-        == -1)
-    {
-        reg_listed_release(listed);
-        return NULL;
-    }
-
-    return listed;
-}
-
-
-/* NULL without memory. */
-static reg_listed_t *
-reg_listed_copy(const reg_listed_t *from)
-{
-    reg_listed_t  *listed = reg_listed_new();
-
-    if (listed != NULL && reg_names_copy(&listed->names, &from->names) == -1)
-    {
-        free(listed);
-        return NULL;
-    }
-
-    return listed;
-}
-
-
-static size_t
-reg_listed_size(const reg_listed_t *listed)
-{
-    return sizeof(*listed) + listed->names.text.size
-           + listed->names.room * sizeof(*listed->names.list);
-}
 
 
 /* ---- what a directory shows ---------------------------------------------- */
@@ -550,7 +473,7 @@ reg_lists_read(reg_lists_t *lists, reg_lists_entry_t *entry,
 
     if (rc == 0) {
         quiet = reg_stamp_quiet(&seen, &a->stamp, a->seen);
-        listed = reg_listed_read(a, err);
+        listed = reg_listed_read(a->fd, a->dir->text, a->kind, err);
         rc = listed == NULL ? -1 : 0;
     }
 
@@ -584,7 +507,7 @@ reg_lists_update(reg_lists_t *lists, reg_lists_entry_t *entry,
     reg_listed_t  *listed = entry->listed;
 
     /* nobody else has them, and nobody gets them now */
-    entry->changing = atomic_load(&listed->refs) == 1;
+    entry->changing = reg_listed_is_alone(listed);
     asked = reg_lists_begin(lists, entry);
 
     if (!entry->changing) {
@@ -646,8 +569,7 @@ reg_lists_get(reg_lists_t *lists, reg_lists_asker_t *a, reg_list_t *list,
     }
 
     if (rc == 0) {
-        list->listed = entry->listed;
-        (void) atomic_fetch_add(&list->listed->refs, 1);
+        list->listed = reg_listed_hold(entry->listed);
     }
 
     reg_lists_leave(lists, entry);
@@ -663,7 +585,7 @@ reg_lists_ask(reg_lists_t *lists, reg_lists_asker_t *a, reg_list_t *list,
     int  rc;
 
     if (lists == NULL) {
-        list->listed = reg_listed_read(a, err);
+        list->listed = reg_listed_read(a->fd, a->dir->text, a->kind, err);
         return list->listed == NULL ? -1 : 0;
     }
 

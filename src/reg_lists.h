@@ -40,7 +40,7 @@
 #ifndef REG_LISTS_H
 #define REG_LISTS_H
 
-#include "reg_names.h"
+#include "reg_listed.h"
 #include "reg_stamp.h"
 
 /* Where time comes from, so that a test can stop it. */
@@ -58,8 +58,7 @@ typedef struct {
 #define REG_LISTS_WATCHES    1024
 #define REG_LISTS_HEARD_MAX  (64 * 1024)
 
-typedef struct reg_lists_s   reg_lists_t;
-typedef struct reg_listed_s  reg_listed_t;
+typedef struct reg_lists_s  reg_lists_t;
 
 typedef struct {
     int                 fd;             /* the directory */
