@@ -117,9 +117,7 @@ fcgi_guard_start(const fcgi_service_t *service, const reg_journal_t *journal,
         return NULL;
     }
 
-    /* the master has said so at the start */
-    guard->refused = atomic_load(&service->store->refused) != 0;
-    guard->blind = guard->refused;
+    guard->blind = atomic_load(&service->store->refused) != 0;
     guard->service = service;
     guard->journal = journal;
 
