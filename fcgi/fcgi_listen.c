@@ -1,13 +1,15 @@
 #include "fcgi_listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fcgi_notify.h"
 
-#define FCGI_LISTEN_SYSTEMD  3
+
 #define FCGI_LISTEN_BACKLOG  1024
 
 
@@ -33,6 +35,16 @@ fcgi_listen_by_systemd(void)
            && reg_str_int(reg_str_from(getenv("LISTEN_FDS")), 16, &n) == 0
            && n >= 1
            && fcgi_listen_is_listening(FCGI_LISTEN_SYSTEMD);
+}
+
+
+/* Whether it is one that a process before this one has made. */
+static bool
+fcgi_listen_is_kept(void)
+{
+    return fcgi_listen_by_systemd()
+           && reg_str_eq(reg_str_from(getenv("LISTEN_FDNAMES")),
+                         REG_STR(FCGI_NOTIFY_KEPT));
 }
 
 
@@ -137,6 +149,58 @@ fcgi_listen_bind(fcgi_listen_t *l, const struct sockaddr_un *address,
 }
 
 
+/* Takes over the socket of the process before this one, if it is still the one
+ * that is wanted. */
+static bool
+fcgi_listen_take(fcgi_listen_t *l, const struct sockaddr_un *address,
+    mode_t mode)
+{
+    struct stat         st;
+    struct sockaddr_un  own = { .sun_family = AF_UNSPEC };
+    socklen_t           len = sizeof(own);
+
+    if (getsockname(FCGI_LISTEN_SYSTEMD, (struct sockaddr *) &own, &len) == -1
+        || own.sun_family != AF_UNIX
+        || strncmp(own.sun_path, address->sun_path, sizeof(own.sun_path)) != 0
+        || lstat(address->sun_path, &st) == -1 || !S_ISSOCK(st.st_mode)
+        || chmod(address->sun_path, mode) == -1)
+    {
+        fcgi_notify_drop();
+        (void) close(FCGI_LISTEN_SYSTEMD);       /* nobody leads there */
+        return false;
+    }
+
+    l->fd = FCGI_LISTEN_SYSTEMD;
+    l->made = true;
+    l->kept = fcgi_notify_is_heard();
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+
+    return true;
+}
+
+
+/* Makes one, or takes the one that was made before. */
+static int
+fcgi_listen_at(fcgi_listen_t *l, const struct sockaddr_un *address,
+    mode_t mode, reg_error_t *err)
+{
+    if (fcgi_listen_is_kept() && fcgi_listen_take(l, address, mode)) {
+        return 0;
+    }
+
+    if (fcgi_listen_clear(address, err) == -1
+        || fcgi_listen_bind(l, address, mode, err) == -1)
+    {
+        return -1;
+    }
+
+    l->kept = fcgi_notify_keep(l->fd);
+
+    return 0;
+}
+
+
 int
 fcgi_listen_open(fcgi_listen_t *l, const reg_config_t *config,
     reg_error_t *err)
@@ -145,7 +209,7 @@ fcgi_listen_open(fcgi_listen_t *l, const reg_config_t *config,
 
     *l = (fcgi_listen_t) { .fd = -1 };
 
-    if (fcgi_listen_by_systemd()) {
+    if (fcgi_listen_by_systemd() && !fcgi_listen_is_kept()) {
         l->fd = FCGI_LISTEN_SYSTEMD;
         return reg_str_copy(l->path, sizeof(l->path),
                             REG_STR("the socket that systemd passed"));
@@ -169,10 +233,7 @@ fcgi_listen_open(fcgi_listen_t *l, const reg_config_t *config,
     (void) reg_str_copy(l->path, sizeof(l->path),
                         reg_str_from(config->socket));
 
-    if (fcgi_listen_clear(&address, err) == -1
-        || fcgi_listen_bind(l, &address, (mode_t) config->socket_mode, err)
-           == -1)
-    {
+    if (fcgi_listen_at(l, &address, (mode_t) config->socket_mode, err) == -1) {
         fcgi_listen_close(l);
         return -1;
     }
@@ -186,7 +247,7 @@ fcgi_listen_close(fcgi_listen_t *l)
 {
     struct stat  st;
 
-    if (l->made && lstat(l->path, &st) == 0
+    if (l->made && !l->kept && lstat(l->path, &st) == 0
         && st.st_dev == l->dev && st.st_ino == l->ino)
     {
         (void) unlink(l->path);        /* a stale one harms nobody */

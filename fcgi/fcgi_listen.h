@@ -5,6 +5,11 @@
  * if it listens (a supervisor's way), else a unix socket that is made here at
  * the configured path.  A socket that a dead process left is replaced; one
  * that somebody answers on is not.
+ *
+ * The one that was made here outlives the process where systemd keeps it (kept)
+ * or the process starts a new program (fcgi_upgrade.h): who connects between
+ * the two waits for the second one.  It is passed under a name of its own
+ * (fcgi_notify.h), and used if it is still the configured one.
  */
 
 #ifndef FCGI_LISTEN_H
@@ -14,9 +19,13 @@
 
 #include "reg_config.h"
 
+/* where systemd passes it */
+#define FCGI_LISTEN_SYSTEMD  3
+
 typedef struct {
     int    fd;
     bool   made;                       /* here, so it is removed at the end */
+    bool   kept;                       /* or not: systemd has it, too */
     char   path[REG_CONFIG_TEXT];      /* or a word for where it came from */
     dev_t  dev;
     ino_t  ino;

@@ -9,6 +9,7 @@
 #include "fcgi_listen.h"
 #include "fcgi_metrics.h"
 #include "fcgi_notify.h"
+#include "fcgi_upgrade.h"
 #include "fcgi_worker.h"
 #include "reg_clock.h"
 
@@ -31,6 +32,7 @@ typedef struct {
     fcgi_log_t           *log;
     fcgi_master_load_pt   load;
     void                 *ctx;
+    const fcgi_upgrade_t *program;
     fcgi_listen_t         listen;
     reg_throttle_t       *throttle;      /* shared by all workers */
     reg_metrics_t        *metrics;       /* the same; a row for each child */
@@ -63,8 +65,10 @@ fcgi_master_child(const fcgi_master_t *m, size_t child, pid_t master)
     /* SIGTERM and SIGINT stay blocked: the worker waits for them.  A terminal
      * that hangs up is the master's business. */
     (void) signal(SIGHUP, SIG_IGN);
+    (void) signal(SIGUSR2, SIG_IGN);
     (void) sigemptyset(&rest);
     (void) sigaddset(&rest, SIGHUP);
+    (void) sigaddset(&rest, SIGUSR2);
     (void) sigaddset(&rest, SIGCHLD);
     (void) sigprocmask(SIG_UNBLOCK, &rest, NULL);    /* known signals */
 
@@ -251,6 +255,26 @@ fcgi_master_reload(fcgi_master_t *m)
 }
 
 
+/* Who connects from here on waits until the new program has workers. */
+static void
+fcgi_master_upgrade(fcgi_master_t *m)
+{
+    reg_error_t  err = REG_ERROR_INIT;
+    int          listener = m->listen.made ? m->listen.fd : -1;
+
+    if (fcgi_upgrade_check(m->program, &err) == 0) {
+        fcgi_log(m->log, REG_LOG_INFO, "upgrade: starting %s",
+                 m->program->path);
+        fcgi_master_signal(m, SIGTERM, m->generation + 1);
+        (void) fcgi_upgrade_exec(m->program, listener, &err);
+        m->generation++;                         /* it did not */
+    }
+
+    fcgi_log(m->log, REG_LOG_ERROR, "upgrade: %s; going on as before",
+             reg_error_message(&err));
+}
+
+
 static void
 fcgi_master_stop(fcgi_master_t *m)
 {
@@ -296,8 +320,9 @@ fcgi_master_loop(fcgi_master_t *m)
 
         case SIGTERM:
         case SIGINT:
-            /* who comes now is better refused than left waiting */
-            if (m->listen.made) {
+            /* who comes now is better refused than left waiting, unless there
+             * may be another process in a moment */
+            if (m->listen.made && !m->listen.kept) {
                 fcgi_listen_close(&m->listen);
             }
             fcgi_master_stop(m);
@@ -306,6 +331,12 @@ fcgi_master_loop(fcgi_master_t *m)
         case SIGHUP:
             if (!m->stopping) {
                 fcgi_master_reload(m);
+            }
+            break;
+
+        case SIGUSR2:
+            if (!m->stopping) {
+                fcgi_master_upgrade(m);
             }
             break;
         }
@@ -332,7 +363,7 @@ fcgi_master_free(fcgi_master_t *m)
 
 int
 fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
-    fcgi_master_load_pt load, void *ctx)
+    const fcgi_upgrade_t *program, fcgi_master_load_pt load, void *ctx)
 {
     fcgi_master_t  *m = calloc(1, sizeof(*m));
     reg_error_t     err = REG_ERROR_INIT;
@@ -346,6 +377,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     m->log = log;
     m->load = load;
     m->ctx = ctx;
+    m->program = program;
     m->generation = 1;
 
     /* a log, or a peer, that is gone is an error of write(2) */
@@ -355,6 +387,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
     (void) sigaddset(&m->signals, SIGTERM);
     (void) sigaddset(&m->signals, SIGINT);
     (void) sigaddset(&m->signals, SIGHUP);
+    (void) sigaddset(&m->signals, SIGUSR2);
     (void) sigaddset(&m->signals, SIGCHLD);
     (void) sigprocmask(SIG_BLOCK, &m->signals, NULL);    /* known signals */
 

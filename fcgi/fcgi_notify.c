@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -31,34 +32,83 @@ fcgi_notify_address(struct sockaddr_un *address)
 }
 
 
+bool
+fcgi_notify_is_heard(void)
+{
+    struct sockaddr_un  address;
+
+    return fcgi_notify_address(&address) != 0;
+}
+
+
+/* Sends a text, and a descriptor unless that is -1.  Nobody there: nobody to
+ * tell. */
+static bool
+fcgi_notify_send(const char *text, size_t len, int pass)
+{
+    int                 fd;
+    ssize_t             n;
+    struct sockaddr_un  address = { .sun_family = AF_UNIX };
+    struct iovec        iov = { (void *) (uintptr_t) text, len };
+    struct msghdr       msg = { .msg_name = &address, .msg_iov = &iov,
+                                .msg_iovlen = 1 };
+    union {
+        struct cmsghdr  head;
+        char            space[CMSG_SPACE(sizeof(int))];
+    }                   control = { .space = { 0 } };
+
+    msg.msg_namelen = fcgi_notify_address(&address);
+    fd = msg.msg_namelen == 0
+         ? -1 : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd == -1) {
+        return false;
+    }
+
+    if (pass != -1) {
+        control.head = (struct cmsghdr) { CMSG_LEN(sizeof(int)), SOL_SOCKET,
+                                          SCM_RIGHTS };
+        msg.msg_control = &control;
+        msg.msg_controllen = sizeof(control);
+        memcpy(CMSG_DATA(&control.head), &pass, sizeof(int));
+    }
+
+    n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+    (void) close(fd);                            /* nothing is pending on it */
+
+    return n != -1;
+}
+
+
 void
 fcgi_notify(const char *fmt, ...)
 {
-    int                 fd, n;
-    char                text[FCGI_NOTIFY_TEXT];
-    va_list             args;
-    socklen_t           len;
-    struct sockaddr_un  address = { .sun_family = AF_UNIX };
-
-    len = fcgi_notify_address(&address);
-
-    if (len == 0) {
-        return;
-    }
+    int      n;
+    char     text[FCGI_NOTIFY_TEXT];
+    va_list  args;
 
     va_start(args, fmt);
     n = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd == -1 || n < 0) {
-        return;
+    if (n >= 0) {
+        (void) fcgi_notify_send(text, (size_t) n < sizeof(text)
+                                      ? (size_t) n : sizeof(text) - 1, -1);
     }
+}
 
-    /* nobody there: nobody to tell */
-    (void) sendto(fd, text, (size_t) n < sizeof(text) ? (size_t) n
-                                                      : sizeof(text) - 1,
-                  MSG_NOSIGNAL, (const struct sockaddr *) &address, len);
-    (void) close(fd);                            /* nothing is pending on it */
+
+bool
+fcgi_notify_keep(int fd)
+{
+    static const char  text[] = "FDSTORE=1\nFDNAME=" FCGI_NOTIFY_KEPT;
+
+    return fcgi_notify_send(text, sizeof(text) - 1, fd);
+}
+
+
+void
+fcgi_notify_drop(void)
+{
+    fcgi_notify("FDSTOREREMOVE=1\nFDNAME=" FCGI_NOTIFY_KEPT);
 }

@@ -15,10 +15,21 @@
 #ifndef FCGI_NOTIFY_H
 #define FCGI_NOTIFY_H
 
+#include <stdbool.h>
+
 /* What is longer than FCGI_NOTIFY_TEXT is cut. */
 #define FCGI_NOTIFY_TEXT  1024
 
 void fcgi_notify(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)));
+
+/* Gives systemd a descriptor that it hands to the process that it starts next,
+ * under this name in LISTEN_FDNAMES (FileDescriptorStoreMax= of the unit).
+ * False: there is nobody to give it to. */
+#define FCGI_NOTIFY_KEPT  "registry-fcgi"
+
+bool fcgi_notify_is_heard(void);
+bool fcgi_notify_keep(int fd);
+void fcgi_notify_drop(void);
 
 #endif

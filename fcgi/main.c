@@ -73,7 +73,8 @@ main_help(void)
     printf("Usage: registry-fcgi [--config FILE] [options]\n\n"
            "The FastCGI worker of nginx-registry. It runs in the foreground"
            " and logs to\nstderr; SIGTERM ends it after the requests that it"
-           " has, SIGHUP makes it read\nits configuration again.\n\n");
+           " has, SIGHUP makes it read\nits configuration again, SIGUSR2 starts"
+           " the program anew.\n\n");
 
     for (size_t i = 0; i < MAIN_OPTIONS; i++) {
         char  option[32];
@@ -305,6 +306,7 @@ main(int argc, char **argv)
     int             rc;
     main_options_t  o = { .action = MAIN_SERVE, .missing = REG_BUF_INIT };
     reg_config_t    config;
+    fcgi_upgrade_t  program;
     reg_error_t     err = REG_ERROR_INIT;
     reg_buf_t       text = REG_BUF_INIT;
 
@@ -348,7 +350,8 @@ main(int argc, char **argv)
 
     fcgi_log_init(&o.log, &config);
 
-    rc = fcgi_master_run(&config, &o.log, main_load, &o);
+    fcgi_upgrade_init(&program, argv);
+    rc = fcgi_master_run(&config, &o.log, &program, main_load, &o);
     reg_config_free(&config);
 
     return rc;

@@ -172,7 +172,7 @@ sub comes_back {
 
     my ($ok, $pulls, @wrong) = pull_meanwhile($r, sub {
         $how->();
-        return wait_until(20, sub {
+        return wait_until(60, sub {
             $done->() && put($r, 'again')->{status} == 201 });
     });
     ok($ok, "$title: it is written again, and nobody has restarted it");
@@ -254,7 +254,7 @@ for my $case (
     $before = state_of($root);
     writes_refused($r, $title);
     reads_ok($r, $title);
-    ok(wait_until(10, sub {
+    ok(wait_until(60, sub {
         $r->log_of_worker =~ /error .*cannot be written \($why\)/ }),
         "$title: the log says so");
     is_deeply(state_of($root), $before, "$title: nothing has changed in it");
@@ -350,10 +350,10 @@ SKIP: {
     my ($log, $stop) = ("$dir/ext4.log", "$dir/ext4.stop");
     write_file($log, '');
     my $pid = push_all_the_time($r, $log, $stop);
-    wait_until(30, sub { 40 < (() = Test::Registry::Tree->content($log)
+    wait_until(60, sub { 40 < (() = Test::Registry::Tree->content($log)
         =~ /^201 /mg) }) or die "nothing is pushed\n";
     write_file($trigger, 'a test');
-    ok(wait_until(20, sub { Test::Registry::Tree->content($log)
+    ok(wait_until(60, sub { Test::Registry::Tree->content($log)
         =~ /^503 /m }), 'an error of the disk: pushes get 503');
     write_file($stop, '');
     waitpid $pid, 0;
@@ -365,7 +365,7 @@ SKIP: {
         . ' hear who were in the middle of it');
     writes_refused($r, 'an error of the disk');
     reads_ok($r, 'an error of the disk');
-    ok(wait_until(10, sub { $r->log_of_worker
+    ok(wait_until(60, sub { $r->log_of_worker
         =~ /error .*cannot be written \(Read-only file system\)/ }),
         'the log says so');
 
@@ -376,7 +376,7 @@ SKIP: {
 
     $r->stop_nginx;
     $r->stop_worker;
-    wait_until(10, sub {
+    wait_until(60, sub {
         system("umount $root 2>> $dir/tools.log") == 0 })
         or die "$root: cannot be unmounted\n";
     system("e2fsck -fy $image_file > $dir/fsck.log 2>&1");
