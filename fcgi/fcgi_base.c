@@ -14,3 +14,17 @@ fcgi_base_get(const fcgi_service_t *service, fcgi_request_t *r,
 
     return 0;
 }
+
+
+int
+fcgi_base_health(const fcgi_service_t *service, fcgi_request_t *r,
+    fcgi_reply_t *reply, reg_error_t *err)
+{
+    if (reg_store_require(service->store, err) == -1) {
+        return -1;
+    }
+
+    fcgi_reply_header(reply, "Cache-Control", REG_STR("no-store"));
+
+    return fcgi_base_get(service, r, reply, err);
+}

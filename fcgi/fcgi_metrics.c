@@ -19,6 +19,7 @@ static const char *const  fcgi_metrics_handlers[] = {
     [REG_TARGET_CATALOG] = "catalog",
     [REG_TARGET_TOKEN] = "token",
     [REG_TARGET_KEYS] = "keys",
+    [REG_TARGET_HEALTH] = "health",
     [REG_TARGET_TAGS] = "tags",
     [REG_TARGET_MANIFEST] = "manifest",
     [REG_TARGET_BLOB] = "blob",

@@ -253,6 +253,7 @@ ngx_http_registry_action(ngx_http_request_t *r, const reg_target_t *target)
     case REG_TARGET_BASE:
     case REG_TARGET_TOKEN:
     case REG_TARGET_KEYS:
+    case REG_TARGET_HEALTH:
         return NGX_HTTP_REGISTRY_NOTHING;
 
     case REG_TARGET_CATALOG:

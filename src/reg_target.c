@@ -12,6 +12,7 @@ static const struct {
     { { 10, "/v2/_token" }, REG_TARGET_TOKEN },
     { { 6, "/token" }, REG_TARGET_TOKEN },
     { { 9, "/v2/_keys" }, REG_TARGET_KEYS },
+    { { 11, "/v2/_health" }, REG_TARGET_HEALTH },
 };
 
 #define REG_TARGET_FIXED                                                      \

@@ -10,6 +10,7 @@
  *     GET  /v2/_catalog                      CATALOG
  *     any  /v2/_token, /token                TOKEN
  *     GET  /v2/_keys                         KEYS
+ *     GET  /v2/_health                       HEALTH
  *     GET  /v2/NAME/tags/list                TAGS
  *     any  /v2/NAME/manifests/REFERENCE      MANIFEST
  *     any  /v2/NAME/blobs/DIGEST             BLOB
@@ -36,6 +37,7 @@ typedef enum {
     REG_TARGET_CATALOG,
     REG_TARGET_TOKEN,
     REG_TARGET_KEYS,
+    REG_TARGET_HEALTH,
     REG_TARGET_TAGS,
     REG_TARGET_MANIFEST,
     REG_TARGET_BLOB,

@@ -57,6 +57,7 @@ every_kind_is_found(void **state)
         const char         *name;
     } rows[] = {
         { "/v2/_catalog", REG_TARGET_CATALOG, NULL },
+        { "/v2/_health", REG_TARGET_HEALTH, NULL },
         { "/v2/a/b/tags/list", REG_TARGET_TAGS, "a/b" },
         { "/v2/a/b/manifests/latest", REG_TARGET_MANIFEST, "a/b" },
         { "/v2/a/b/manifests/sha256:" HEX, REG_TARGET_MANIFEST, "a/b" },
