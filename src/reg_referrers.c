@@ -117,14 +117,16 @@ out:
 }
 
 
-/* The same for a subject's file; one that is not there has no lines. */
+/* The same for a subject's file; one that is not there, or is none, has no
+ * lines. */
 static int
 reg_referrers_read(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *subject, reg_referrers_line_pt each, void *ctx,
     reg_error_t *err)
 {
-    reg_path_t  path;
-    int         fd, rc;
+    reg_path_t   path;
+    struct stat  st;
+    int          fd, rc = 0;
 
     reg_layout_referrers(&path, &store->v2, name, subject);
     fd = open(path.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -135,7 +137,11 @@ reg_referrers_read(reg_store_t *store, const reg_name_t *name,
                                    path.text);
     }
 
-    rc = reg_referrers_scan(fd, each, ctx, &path, err);
+    /* a device would never end */
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        rc = reg_referrers_scan(fd, each, ctx, &path, err);
+    }
+
     (void) close(fd);                   /* was only read */
 
     return rc;

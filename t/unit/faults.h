@@ -516,7 +516,10 @@ fault_check_one(const char *path, const struct stat *st, int type,
         return 0;
     }
 
-    if (strstr(path, "/_catalog/") != NULL) {     /* may name too many */
+    /* these may name too many */
+    if (strstr(path, "/_catalog/") != NULL
+        || strstr(path, "/_referrers/") != NULL)
+    {
         return 0;
     }
 
