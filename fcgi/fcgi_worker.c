@@ -275,6 +275,9 @@ fcgi_worker_run(const reg_config_t *config, int listener, fcgi_log_t *log,
         fcgi_audit_close(&audit);
         reg_access_close(access);
         reg_catalog_free(catalog);
+    }
+
+    if (rc == 0 || tags == NULL) {           /* no thread has them, or had */
         reg_lists_free(lists);
         fcgi_cache_free(cache);
     }
