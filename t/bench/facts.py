@@ -81,7 +81,7 @@ def syncs(server):
         for _ in range(len(pids) // 2):
             if "attached" not in tracer.stderr.readline():
                 return None
-        time.sleep(0.2)
+        time.sleep(2)           # what those before have put off is done
         push_one(server)
     finally:
         tracer.terminate()
