@@ -275,8 +275,10 @@ my $closed = Test::Registry::Redis->new(config => [
     . ' &__redis__:invalidate +@connection +get +set +del +exists +pttl +eval'
     . ' +evalsha +subscribe +info +select +pexpire +unlink +zadd +zrem +zscore'
     . ' +zlexcount +zrangebylex +zremrangebylex +zrevrange']);
+my %patient = map { $_ => '5s' } qw(dialtimeout readtimeout writetimeout);
 my $full = Test::Registry->new(root => $r->root, worker => { %worker },
-    config => $closed->yaml(username => 'full', password => 'ganz'));
+    config => $closed->yaml(username => 'full', password => 'ganz',
+        %patient));
 ok(wait_until(20, sub { page($full, 'n=1');
     $closed->cli('ZRANGEBYLEX', $key, '[!', '("') =~ /^![0-9a-f]{16} / }),
     'who has the rights has a list');
@@ -285,7 +287,8 @@ push_tag($full, 'full');
 tags_are($full, 2000, 'and changes it');
 unlike($full->log_of_worker, qr/refused/, 'nothing is refused');
 my $few = Test::Registry->new(root => $r->root, worker => { %worker },
-    config => $closed->yaml(username => 'few', password => 'streng'));
+    config => $closed->yaml(username => 'few', password => 'streng',
+        %patient));
 ok(wait_until(10, sub { $few->log_of_worker =~ /: connected$/m }),
     'a user of few rights');
 push_tag($few, 'few');
