@@ -63,9 +63,9 @@ def tools():
 
 
 def syncs(server):
-    """fsync, fdatasync and syncfs calls that one push of a small blob makes where it
-    is not the first one, by strace; None where there is no strace, or nothing
-    to trace."""
+    """fsync, fdatasync and syncfs calls that one push of a small blob makes before
+    it is answered, where it is not the first one, by strace; None where there is
+    no strace, or nothing to trace."""
     if not shutil.which("strace") or not server.processes:
         return None
     for _ in range(16):         # each process learns what is durable already
@@ -74,7 +74,7 @@ def syncs(server):
     output = os.path.join(server.scratch, "strace")
     pids = [option for pid in server.pids() for option in ("-p", str(pid))]
     tracer = subprocess.Popen(
-        ["strace", "-f", "-o", output,
+        ["strace", "-f", "-ttt", "-o", output,
          "-e", "trace=fsync,fdatasync,syncfs,sync", *pids],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
@@ -82,13 +82,17 @@ def syncs(server):
             if "attached" not in tracer.stderr.readline():
                 return None
         time.sleep(2)           # what those before have put off is done
+        began = time.time()
         push_one(server)
+        answered = time.time()
     finally:
         tracer.terminate()
         tracer.communicate()
 
     with open(output) as file:
-        return len(re.findall(r" (?:fsync|fdatasync|syncfs|sync)\(", file.read()))
+        calls = re.findall(r"([0-9.]+) (?:fsync|fdatasync|syncfs|sync)\(",
+                           file.read())
+    return sum(began < float(when) < answered for when in calls)
 
 
 def push_one(server):
