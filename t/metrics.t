@@ -203,6 +203,7 @@ my $a = $r->request('HEAD', '/metrics');
 is($a->{status}, 200, 'HEAD');
 is($a->header('content-type'), 'text/plain; version=0.0.4; charset=utf-8',
     'with the type of the format');
+is($a->header('cache-control'), 'no-store', 'of now, and not of a cache');
 is($r->request($_, '/metrics', body => '')->{status}, 404, "no $_ of metrics")
     for qw(POST PUT DELETE);
 

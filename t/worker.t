@@ -2,6 +2,7 @@
 # that anybody may write nonsense to (SECURITY.md S16).
 
 use Test::Registry;
+use Test::Registry::Host qw(runs);
 use Test::Registry::Process qw(daemon);
 
 my $r = Test::Registry->new;
@@ -457,6 +458,18 @@ $r->stop_worker;
 $r->start_worker;
 is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
     'and was stored');
+
+
+
+# ---- a master that is killed takes its workers with it
+
+my @orphans = $r->worker_pids;
+$r->kill_process($r->worker_pid, 'KILL');
+ok(wait_until(30, sub { !grep { runs($_) } @orphans }),
+    'nobody is left who serves') or diag("@orphans");
+$r->crash_worker;
+is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
+    'and another can begin');
 
 fsck_ok($r, 'the tree is sound');
 
