@@ -82,6 +82,58 @@ a_path_stays_in_its_rooms(void **state)
 }
 
 
+/* Nor is any other value taken for one that is known. */
+static void
+what_no_version_writes_is_no_record(void **state)
+{
+    static const struct {
+        size_t  at;
+        char    value;
+    } odd[] = {
+        { 0, 0 }, { 0, 77 }, { 1, 77 }, { 2, 2 }, { 3, 2 }
+    };
+
+    char          path[1100];
+    reg_record_t  r;
+    reg_str_t     rest;
+    reg_buf_t     buf = REG_BUF_INIT;
+
+    (void) state;
+
+    add(&buf, REG_RECORD_PUT, LINK, "sha256:1");
+
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        char  was = buf.data[odd[i].at];
+
+        buf.data[odd[i].at] = odd[i].value;
+        rest = reg_buf_str(&buf);
+        assert_int_equal(reg_record_next(&rest, &r), -1);
+        buf.data[odd[i].at] = was;
+    }
+
+    for (size_t len = 1; len < buf.len; len++) {
+        rest = (reg_str_t) { len, buf.data };
+        assert_int_equal(reg_record_next(&rest, &r), -1);
+    }
+
+    reg_buf_free(&buf);
+
+    memset(path, 'x', sizeof(path));
+    memcpy(path, "blobs/", 6);
+    reg_record_add(&buf, &(reg_record_t) {
+        .kind = REG_RECORD_PUT, .path = { sizeof(path), path } });
+    rest = reg_buf_str(&buf);
+    assert_int_equal(reg_record_next(&rest, &r), -1);
+    reg_buf_free(&buf);
+
+    reg_record_add(&buf, &(reg_record_t) {
+        .kind = REG_RECORD_PUT, .path = { 9, "blobs/a\0b" } });
+    rest = reg_buf_str(&buf);
+    assert_int_equal(reg_record_next(&rest, &r), -1);
+    reg_buf_free(&buf);
+}
+
+
 static void
 any_bytes_may_be_read(void **state)
 {
@@ -226,6 +278,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(records_come_back),
         cmocka_unit_test(a_path_stays_in_its_rooms),
+        cmocka_unit_test(what_no_version_writes_is_no_record),
         cmocka_unit_test(any_bytes_may_be_read),
         cmocka_unit_test(a_batch_is_whole_or_none),
         cmocka_unit_test(a_batch_belongs_to_its_place),
