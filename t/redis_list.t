@@ -13,8 +13,11 @@ my $redis = Test::Registry::Redis->new;
 # the fence, which they see a moment later.
 my %worker = (tags => '{ask: always, ttl: 1h, timeout: 5s,'
     . ' breaker: {retry: 50ms}}');
-my $r = Test::Registry->new(config => $redis->yaml, worker => { %worker });
-my $other = Test::Registry->new(root => $r->root, config => $redis->yaml,
+my %patient = map { $_ => '1s' } qw(dialtimeout readtimeout writetimeout);
+my $r = Test::Registry->new(config => $redis->yaml(%patient),
+    worker => { %worker });
+my $other = Test::Registry->new(root => $r->root,
+    config => $redis->yaml(%patient),
     worker => { %worker });
 my $plain = Test::Registry->new(root => $r->root);
 
@@ -200,7 +203,8 @@ write_file("$dir/half/current/link", $image->{digest});
 push_tag($r, 'half');
 tags_are($_, 1000, 'until it has one') for $r, $other;
 
-my $brief = Test::Registry->new(root => $r->root, config => $redis->yaml,
+my $brief = Test::Registry->new(root => $r->root,
+    config => $redis->yaml(%patient),
     worker => { tags => '{ask: always, ttl: 2s, timeout: 5s}' });
 my $c = $r->push_image('c', 'one');
 $r->push_manifest('c', 'two', $c->{bytes});
@@ -275,7 +279,6 @@ my $closed = Test::Registry::Redis->new(config => [
     . ' &__redis__:invalidate +@connection +get +set +del +exists +pttl +eval'
     . ' +evalsha +subscribe +info +select +pexpire +unlink +zadd +zrem +zscore'
     . ' +zlexcount +zrangebylex +zremrangebylex +zrevrange']);
-my %patient = map { $_ => '5s' } qw(dialtimeout readtimeout writetimeout);
 my $full = Test::Registry->new(root => $r->root, worker => { %worker },
     config => $closed->yaml(username => 'full', password => 'ganz',
         %patient));
