@@ -172,7 +172,7 @@ sub comes_back {
 
     my ($ok, $pulls, @wrong) = pull_meanwhile($r, sub {
         $how->();
-        return wait_until(60, sub {
+        return wait_until(300, sub {
             $done->() && put($r, 'again')->{status} == 201 });
     });
     ok($ok, "$title: it is written again, and nobody has restarted it");
@@ -182,6 +182,15 @@ sub comes_back {
         "$title: the upload goes on");
     $session = $r->start_upload('team/app');
     fsck_ok($r, "$title: the tree is sound");
+}
+
+
+# Each process says so once, when it has found out.
+sub said {
+    my ($r, $why) = @_;
+
+    return scalar(() = $r->log_of_worker
+        =~ /error .*cannot be written \($why\)/g);
 }
 
 
@@ -238,6 +247,8 @@ for my $case (
     writes_refused($r, $title);
     is_deeply(state_of($root), $before, "$title: nothing has changed in it");
     # those who began without the journal make way for others
+    ok(wait_until(300, sub { said($r, $why) == 2 }), "$title: each process says"
+        . ' so');
     my @blind = $r->worker_pids;
     comes_back($r, $title, sub { $allow->($root) }, sub {
         my %now = map { $_ => 1 } $r->worker_pids;
@@ -254,9 +265,7 @@ for my $case (
     $before = state_of($root);
     writes_refused($r, $title);
     reads_ok($r, $title);
-    ok(wait_until(60, sub {
-        $r->log_of_worker =~ /error .*cannot be written \($why\)/ }),
-        "$title: the log says so");
+    ok(wait_until(300, sub { said($r, $why) == 3 }), "$title: the log says so");
     is_deeply(state_of($root), $before, "$title: nothing has changed in it");
     comes_back($r, $title, sub { $allow->($root) }, sub { 1 });
     is_deeply([$r->worker_pids], \@blind, "$title: by the same process");
@@ -350,10 +359,10 @@ SKIP: {
     my ($log, $stop) = ("$dir/ext4.log", "$dir/ext4.stop");
     write_file($log, '');
     my $pid = push_all_the_time($r, $log, $stop);
-    wait_until(60, sub { 40 < (() = Test::Registry::Tree->content($log)
+    wait_until(300, sub { 40 < (() = Test::Registry::Tree->content($log)
         =~ /^201 /mg) }) or die "nothing is pushed\n";
     write_file($trigger, 'a test');
-    ok(wait_until(60, sub { Test::Registry::Tree->content($log)
+    ok(wait_until(300, sub { Test::Registry::Tree->content($log)
         =~ /^503 /m }), 'an error of the disk: pushes get 503');
     write_file($stop, '');
     waitpid $pid, 0;
@@ -365,8 +374,7 @@ SKIP: {
         . ' hear who were in the middle of it');
     writes_refused($r, 'an error of the disk');
     reads_ok($r, 'an error of the disk');
-    ok(wait_until(60, sub { $r->log_of_worker
-        =~ /error .*cannot be written \(Read-only file system\)/ }),
+    ok(wait_until(300, sub { said($r, 'Read-only file system') > 0 }),
         'the log says so');
 
     # a start on it, too
@@ -376,7 +384,7 @@ SKIP: {
 
     $r->stop_nginx;
     $r->stop_worker;
-    wait_until(60, sub {
+    wait_until(300, sub {
         system("umount $root 2>> $dir/tools.log") == 0 })
         or die "$root: cannot be unmounted\n";
     system("e2fsck -fy $image_file > $dir/fsck.log 2>&1");

@@ -53,7 +53,7 @@ sub pull_out {
     my @pids = ($r->nginx_workers, $r->worker_pids);
     kill 'STOP', @pids;
     my ($loop) = `losetup -n -O NAME -j $from` =~ m{/dev/(\w+)};
-    wait_until(60, sub {
+    wait_until(300, sub {
         my $written = sub { return join ' ',
             (split ' ', Test::Registry::Tree->content(
                 "/sys/block/$loop/stat"))[4, 6, 8] };
@@ -71,16 +71,16 @@ for my $n (1 .. 3) {
     must("umount -l $root");
     error_is($r->request('GET', '/v2/team/app/manifests/v1'), 503,
         'UNAVAILABLE', "$n: a manifest of a disk that is away");
-    ok(wait_until(60, sub { $r->request('GET', $layer)->{status} == 503 }),
+    ok(wait_until(300, sub { $r->request('GET', $layer)->{status} == 503 }),
         "$n: and, when a second is over, a blob");
     cmp_ok(put('never')->{status}, '>=', 500, "$n: nothing is pushed");
     pull_out("$dir/disk@{[ $n - 1 ]}", "$dir/disk$n");
     must("mount -o loop $dir/disk$n $root");
 
-    ok(wait_until(60, sub {
+    ok(wait_until(300, sub {
         return !grep { put("back-$n-$_")->{status} != 201 } 1 .. 10 }),
         "$n: it is back, and pushes go on") or diag(put('now'));
-    ok(wait_until(60, sub { $r->request('GET', $layer)->{status} == 200 }),
+    ok(wait_until(300, sub { $r->request('GET', $layer)->{status} == 200 }),
         "$n: a blob") or diag($r->request('GET', $layer));
     my @wrong = grep { my ($tag, $bytes) = @$_;
         $r->request('GET', "/v2/team/app/manifests/$tag")->{body} ne $bytes

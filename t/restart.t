@@ -94,7 +94,7 @@ sub times_in {
         my $n = $starts->();
         my ($before) = children($r->worker_pid);
         kill 'USR1', $r->worker_pid;
-        wait_until(60, sub { $starts->() > $n }) or die "it does not start\n";
+        wait_until(300, sub { $starts->() > $n }) or die "it does not start\n";
         return (children($r->worker_pid))[0] != $before;
     };
 
@@ -147,7 +147,7 @@ sub times_in {
     my $running = sub { (stat '/proc/' . $r->worker_pid . '/exe')[1] };
     my $others = sub {
         my %before = map { $_ => 1 } @_;
-        return wait_until(60, sub { my @now = $r->worker_pids;
+        return wait_until(300, sub { my @now = $r->worker_pids;
             @now >= 2 && !grep { $before{$_} } @now });
     };
 
@@ -176,14 +176,14 @@ sub times_in {
     my $good = Test::Registry::Tree->content($r->config_file);
     $r->write_config("nonsense: [\n");
     kill 'USR2', $pid;
-    ok(wait_until(60, sub {
+    ok(wait_until(300, sub {
         $r->log_of_worker =~ /error upgrade: \S* --check failed; going on/ }),
         'one that would not start is refused');
     is_deeply([$r->worker_pids], \@before, 'and nothing changes');
     $r->write_config($good);
     unlink $program or die $!;
     kill 'USR2', $pid;
-    ok(wait_until(60, sub { 2 == times_in($r->log_of_worker,
+    ok(wait_until(300, sub { 2 == times_in($r->log_of_worker,
         qr/error upgrade: \S* --check failed; going on/) }),
         'so is one that is not there');
     is($r->request('GET', '/v2/')->{status}, 200, 'it serves');
