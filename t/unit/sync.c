@@ -166,6 +166,37 @@ a_round_that_fails_is_an_error_for_each(void **state)
 }
 
 
+/* A disk that was mounted over the tree has a descriptor of its own: a sync of
+ * the old one would sync something else. */
+static void
+another_file_system_is_synced_by_itself(void **state)
+{
+    struct stat  tree, fd;
+    int          rc;
+
+    (void) state;
+
+    assert_int_equal(stat(tree_store.v2.text, &tree), 0);
+    (void) close(tree_store.sync_fd);
+    tree_store.sync_fd = open("/proc", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fstat(tree_store.sync_fd, &fd), 0);
+    tree_store.sync_dev = fd.st_dev;
+
+    rc = reg_sync_group(&tree_store);
+
+    if (rc == 1) {
+        assert_int_equal(fstat(tree_store.sync_fd, &fd), 0);
+        assert_int_equal(fd.st_dev, tree.st_dev);
+
+    } else {                    /* of which it is not known what it promises */
+        assert_int_equal(rc, 0);
+        assert_int_equal(tree_store.sync_fd, -1);
+    }
+
+    assert_int_equal(tree_store.sync_dev, tree.st_dev);
+}
+
+
 int
 main(void)
 {
@@ -175,6 +206,7 @@ main(void)
         TEST(everybody_waits_for_a_round_that_began_after_the_call),
         TEST(a_round_does_not_wait_for_who_never_comes),
         TEST(a_round_that_fails_is_an_error_for_each),
+        TEST(another_file_system_is_synced_by_itself),
     };
 
     return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
