@@ -13,6 +13,9 @@
 /* in one transaction */
 #define REG_CHANGE_FILES  128
 
+/* what has this rank, a manifest's tags, takes as long as the disk */
+#define REG_CHANGE_URGE   2
+
 
 /* Of a record: as many bytes of its absolute path are a directory that is not
  * there yet (0: it is), and which of these directories. */
@@ -219,6 +222,7 @@ reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
 {
     reg_str_t     records = rest->records, content = REG_STR_NULL;
     const char   *twin = NULL;          /* of this content */
+    bool          urged = false;
     reg_record_t  record;
     reg_path_t    path;
     int           rc;
@@ -232,6 +236,11 @@ reg_change_prepare(const reg_change_t *c, const reg_change_rest_t *rest,
             &path, record.content, w->len,
             w->fixed && reg_str_eq(record.content, content) ? twin : NULL,
         };
+
+        if (record.rank == REG_CHANGE_URGE && !urged) {
+            reg_journal_urge(c->store->journal);
+            urged = true;
+        }
 
         if (!record.known
             && reg_place_prepare(c->store, &file,

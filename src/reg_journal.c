@@ -28,6 +28,7 @@ struct reg_journal_s {
     bool                    writing;    /* somebody does, for all */
     bool                    has_writer; /* a thread, which waits for work; else
                                            who waits for the first one is it */
+    bool                    urged;      /* somebody needs it soon */
     pthread_cond_t          work;
     char                   *batch;
     size_t                  inflight[2];    /* appended, not in place */
@@ -188,6 +189,8 @@ reg_journal_gather(reg_journal_t *j, reg_journal_entry_t **mine, size_t *len)
         j->last = &j->first;
     }
 
+    j->urged = j->first != NULL;        /* what did not fit is next */
+
     return n;
 }
 
@@ -334,19 +337,17 @@ reg_journal_round(reg_journal_t *j)
 }
 
 
-/* With the lock: puts it into the queue.  Whether the writer sleeps. */
-static bool
+/* With the lock: puts it into the queue. */
+static void
 reg_journal_enqueue(reg_journal_t *j, reg_journal_entry_t *entry)
 {
     if (j->failed != 0) {
         reg_journal_tell(entry, -1, j->failed);
-        return false;
+        return;
     }
 
     *j->last = entry;
     j->last = &entry->next;
-
-    return j->has_writer && !j->writing;
 }
 
 
@@ -354,8 +355,6 @@ void
 reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
     reg_str_t records)
 {
-    bool  sleeps;
-
     *entry = (reg_journal_entry_t) { .records = records, .half = -1 };
     (void) sem_init(&entry->written, 0, 0);             /* cannot fail */
 
@@ -367,7 +366,19 @@ reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
     }
 
     (void) pthread_mutex_lock(&j->lock);
-    sleeps = reg_journal_enqueue(j, entry);
+    reg_journal_enqueue(j, entry);
+    (void) pthread_mutex_unlock(&j->lock);
+}
+
+
+void
+reg_journal_urge(reg_journal_t *j)
+{
+    bool  sleeps;
+
+    (void) pthread_mutex_lock(&j->lock);
+    sleeps = j->first != NULL && !j->writing;
+    j->urged = j->first != NULL;
     (void) pthread_mutex_unlock(&j->lock);
 
     if (sleeps) {
@@ -398,7 +409,9 @@ int
 reg_journal_await(reg_journal_t *j, reg_journal_entry_t *entry, int *half,
     reg_error_t *err)
 {
-    if (!j->has_writer) {
+    if (j->has_writer) {
+        reg_journal_urge(j);
+    } else {
         reg_journal_help(j, entry);
     }
 
@@ -433,10 +446,10 @@ reg_journal_run_writer(void *data)
     (void) pthread_mutex_lock(&j->lock);
 
     while (!j->stop) {
-        if (j->first == NULL) {
-            reg_journal_wait(j, &j->work, 0);
-        } else {
+        if (j->urged) {
             reg_journal_round(j);
+        } else {
+            reg_journal_wait(j, &j->work, 0);
         }
     }
 

@@ -9,6 +9,7 @@
  *
  *     reg_journal_submit(j, &entry, records)
  *     …                                                prepare them, meanwhile
+ *     reg_journal_urge(j)                              in the middle of that
  *     reg_journal_await(j, &entry, &half, err)         durable from here on
  *     …                                                put them in place
  *     reg_journal_applied(j, half)
@@ -104,7 +105,10 @@ void reg_journal_stop(reg_journal_t *j);
 
 /* Makes records durable, of which there are at most REG_JOURNAL_RECORDS_MAX
  * bytes.  They and the entry live until await, which must follow.  After 0 the
- * caller puts them in place and says so.  Append is both at once. */
+ * caller puts them in place and says so.  Append is both at once.
+ *
+ * The writer begins when somebody urges it, as await does, with all that was
+ * submitted by then: the more come together, the fewer waits for the disk. */
 typedef struct reg_journal_entry_s  reg_journal_entry_t;
 
 struct reg_journal_entry_s {
@@ -118,6 +122,7 @@ struct reg_journal_entry_s {
 
 void reg_journal_submit(reg_journal_t *j, reg_journal_entry_t *entry,
     reg_str_t records);
+void reg_journal_urge(reg_journal_t *j);
 int reg_journal_await(reg_journal_t *j, reg_journal_entry_t *entry, int *half,
     reg_error_t *err);
 int reg_journal_append(reg_journal_t *j, reg_str_t records, int *half,
