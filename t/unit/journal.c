@@ -1403,6 +1403,51 @@ all_are_there(void)
 }
 
 
+/* Who needs the second of two that do not fit into one batch has asked for
+ * both. */
+static void
+what_does_not_fit_into_a_batch_is_next(void **state)
+{
+    static char          large[150 * 1024];
+    char                 command[REG_PATH_MAX + 64];
+    reg_buf_t            records = REG_BUF_INIT;
+    reg_journal_entry_t  entries[2];
+    int                  half;
+
+    (void) state;
+
+    reg_journal_close(journal);
+    tree_store.journal = NULL;
+    (void) snprintf(command, sizeof(command), "rm -r '%s/_journal'",
+                    tree_store.v2.text);
+    assert_int_equal(system(command), 0);
+    journal = reg_journal_open(&tree_store, 1024 * 1024, &redone, &err);
+    assert_non_null(journal);
+    assert_int_equal(reg_journal_start(journal, &err), 0);
+
+    reg_record_add(&records, &(reg_record_t) {
+        .kind = REG_RECORD_PUT, .path = REG_STR("blobs/x"),
+        .content = { sizeof(large), large },
+    });
+
+    (void) alarm(60);                            /* it would wait for ever */
+
+    for (int n = 0; n < 2; n++) {
+        reg_journal_submit(journal, &entries[n], reg_buf_str(&records));
+    }
+
+    for (int n = 2; n-- > 0; /* void */) {
+        assert_int_equal(reg_journal_await(journal, &entries[n], &half, &err),
+                         0);
+        reg_journal_applied(journal, half);
+    }
+
+    (void) alarm(0);
+    reg_journal_stop(journal);
+    reg_buf_free(&records);
+}
+
+
 /* The log is much smaller than what they push: the thread makes room. */
 static void
 many_threads_share_a_journal(void **state)
@@ -1732,6 +1777,7 @@ main(void)
         TEST(what_stands_in_the_way_is_moved),
         TEST(any_log_may_be_opened),
         TEST(content_is_no_batch),
+        TEST(what_does_not_fit_into_a_batch_is_next),
         TEST(many_threads_share_a_journal),
         TEST(processes_share_a_journal),
         TEST(a_killed_process_stops_nobody),
