@@ -283,9 +283,9 @@ static void
 reg_journal_round(reg_journal_t *j)
 {
     reg_journal_entry_t  *w;
-    reg_error_t            err = REG_ERROR_INIT;
-    size_t                 len, n;
-    int                    rc = -1, sys = 0, half = -1;
+    reg_error_t           err = REG_ERROR_INIT;
+    size_t                len, n;
+    int                   rc = -1, sys = 0, half = -1;
 
     n = reg_journal_gather(j, &w, &len);
     j->writing = true;

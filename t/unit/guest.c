@@ -132,18 +132,6 @@ blob(int n, size_t len)
 }
 
 
-/* Takes away all that is in place; the journal is left. */
-static void
-lose_the_tree(void)
-{
-    char  command[REG_PATH_MAX + 64];
-
-    (void) snprintf(command, sizeof(command), "cd '%s' && rm -rf blobs"
-                    " repositories", tree_store.v2.text);
-    assert_int_equal(system(command), 0);
-}
-
-
 /* ---- where there is none ------------------------------------------------- */
 
 
@@ -249,7 +237,7 @@ what_no_checkpoint_covers_comes_back(void **state)
     assert_true(pid > 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     live(HALF);
     assert_int_equal(redone, 4);                 /* two blobs, two links */
     assert_true(is_there(1, 0) && is_there(2, 30000));

@@ -133,18 +133,6 @@ untag(const char *tag_name)
 }
 
 
-/* Takes away all that is in place; the journal is left. */
-static void
-lose_the_tree(void)
-{
-    char  command[REG_PATH_MAX + 64];
-
-    (void) snprintf(command, sizeof(command), "cd '%s' && rm -rf blobs"
-                    " repositories _catalog", tree_store.v2.text);
-    assert_int_equal(system(command), 0);
-}
-
-
 static int
 log_file(int flags)
 {
@@ -167,7 +155,7 @@ what_was_pushed_comes_back(void **state)
 
     assert_int_equal(push("v1", 1), 0);
     assert_int_equal(push("v2", 2), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_int_equal(redone, 9);             /* one entry in the catalog */
     assert_true(points("v1", 1));
@@ -201,7 +189,7 @@ what_a_manifest_needs_comes_back(void **state)
                                           .body = reg_str_from(text),
                                           .nrefs = 1 }, &err), 0);
 
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(tree_has(link.text));
 }
@@ -217,7 +205,7 @@ the_last_one_of_a_tag_wins(void **state)
     }
 
     assert_int_equal(push("v1", 3), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 3));
     assert_null(fault_check_tree());
@@ -291,7 +279,7 @@ a_deleted_manifest_gets_no_tag(void **state)
     no_error();
     assert_int_equal(reg_revision_delete(&tree_store, &name, &d, NULL, &err),
                      0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 1));
     assert_null(fault_check_tree());
@@ -377,7 +365,7 @@ what_there_is_no_room_for_does_not_come(void **state)
     assert_int_equal(push_with_mkdirs(0, "v3", 3), -1);
     assert_int_equal(push("v3", 3), 0);
     assert_int_equal(push_with_mkdirs(0, "v4", 3), -1);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v2", 2) && points("v3", 3));
     assert_false(exists("v4"));
@@ -392,7 +380,7 @@ what_was_deleted_may_come_again(void **state)
     assert_int_equal(push("v1", 1), 0);
     assert_int_equal(untag("v1"), 0);
     assert_int_equal(push("v1", 1), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 1));
 }
@@ -431,7 +419,7 @@ both_halves_are_done_again_in_order(void **state)
 
         /* sticky: nobody can know what is on the disk */
         assert_int_equal(push("v1", 5), -1);
-        lose_the_tree();
+        assert_int_equal(tree_lose(), 0);
         reopen();
         assert_true(points("v1", 1) && points("v2", 1));
 
@@ -910,7 +898,7 @@ a_disk_that_was_full_may_be_used_again(void **state)
     tree_store.sys = &reg_sys_kernel;
 
     assert_int_equal(push("v1", 2), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 2));
 }
@@ -948,7 +936,7 @@ a_full_disk_leaves_nothing_to_be_done_again(void **state)
     assert_int_equal(push("v2", 2), 0);
     reg_journal_close(journal);
     tree_store.journal = NULL;
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
 
     sys.pwrite = full_log_pwrite;
     tree_store.sys = &sys;
@@ -988,7 +976,7 @@ a_journal_that_was_removed_is_none(void **state)
     assert_int_equal(push("v1", 2), -1);
     reopen();
     assert_int_equal(push("v1", 2), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 2));
 }
@@ -1102,7 +1090,7 @@ who_wants_none_does_it_again(void **state)
 
     assert_int_equal(push("v1", 1), 0);
     assert_int_equal(push("v2", 2), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reg_journal_close(journal);
     tree_store.journal = NULL;
     assert_false(joins(&journal, 0));
@@ -1215,7 +1203,7 @@ the_log_of_a_copied_tree_is_not_ours(void **state)
         reg_store_close(&copy);
     }
 
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_true(points("v1", 3));
 }
@@ -1331,7 +1319,7 @@ content_is_no_batch(void **state)
     d = tree_digest(REG_SHA256, (reg_str_t) { sizeof(body), body });
     assert_int_equal(tree_push(&name, &d, (reg_str_t) { sizeof(body), body },
                                &tag, 1, &err), 0);
-    lose_the_tree();
+    assert_int_equal(tree_lose(), 0);
     reopen();
     assert_int_equal(redone, 9);
     assert_null(fault_check_tree());
@@ -1703,7 +1691,7 @@ no_fault_breaks_a_recovery(void **state)
         assert_int_equal(renew(NULL), 0);
         assert_int_equal(push("v1", 1), 0);
         assert_int_equal(push("v1", 2), 0);
-        lose_the_tree();
+        assert_int_equal(tree_lose(), 0);
         reg_journal_close(journal);
         journal = NULL;
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "faults.h"
+#include "meanwhile.h"
 
 
 #define BODY  "{\"subject\":1}"
@@ -343,35 +344,6 @@ what_is_no_file_has_no_lines_and_gets_none(void **state)
 /* ---- somebody else comes between our open and our lock -------------------- */
 
 
-static void  (*meanwhile)(const char *path);
-
-static int
-open_and_then(const char *path, int flags, mode_t mode)
-{
-    void  (*now)(const char *path) = meanwhile;
-    int     fd = reg_sys_kernel.open(path, flags, mode);
-
-    if (now != NULL && strcmp(path, file().text) == 0) {
-        meanwhile = NULL;
-        now(path);
-    }
-
-    return fd;
-}
-
-
-static void
-do_meanwhile(void (*what)(const char *path))
-{
-    static reg_sys_t  sys;
-
-    sys = reg_sys_kernel;
-    sys.open = open_and_then;
-    tree_store.sys = &sys;
-    meanwhile = what;
-}
-
-
 static void
 is_cleaned(const char *path)
 {
@@ -389,7 +361,7 @@ a_line_goes_to_the_file_that_has_the_name(void **state)
 {
     (void) state;
 
-    do_meanwhile(is_cleaned);
+    do_meanwhile(is_cleaned, file());
     assert_int_equal(add(1, "a/type"), 1);
     assert_null(meanwhile);
     assert_int_equal(all_after(REG_STR_NULL), 2);
@@ -418,7 +390,7 @@ a_list_that_grows_is_not_cleaned(void **state)
 
     assert_int_equal(reg_referrers_clean(&tree_store, &name, &subject,
                                          time(NULL) - 7200, &err), 0);
-    do_meanwhile(gets_a_line);
+    do_meanwhile(gets_a_line, file());
     assert_int_equal(reg_referrers_clean(&tree_store, &name, &subject,
                                          time(NULL) - 1800, &err), 0);
     assert_null(meanwhile);

@@ -252,6 +252,19 @@ tree_leave_descriptors(int n)
 }
 
 
+/* Takes away all that is in place; the journal is left. */
+static inline int
+tree_lose(void)
+{
+    char  command[REG_PATH_MAX + 64];
+
+    (void) snprintf(command, sizeof(command), "cd '%s' && rm -rf blobs"
+                    " repositories _catalog", tree_store.v2.text);
+
+    return system(command);
+}
+
+
 /* An hour later each time: what was read before is old enough to be kept. */
 static inline int64_t
 tree_hours(void)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "faults.h"
+#include "meanwhile.h"
 #include "reg_blob.h"
 #include "reg_publish.h"
 
@@ -769,39 +770,6 @@ no_bytes_need_no_memory(void **state)
 }
 
 
-/* What somebody else does between our open and our lock of a file. */
-static void  (*meanwhile)(const char *path);
-static int   opened;
-
-static int
-open_and_then(const char *path, int flags, mode_t mode)
-{
-    void  (*now)(const char *path) = meanwhile;
-    int     fd = reg_sys_kernel.open(path, flags, mode);
-
-    if (now != NULL && strcmp(path, session("data").text) == 0) {
-        opened++;
-        meanwhile = NULL;
-        now(path);
-    }
-
-    return fd;
-}
-
-
-static void
-do_meanwhile(void (*what)(const char *path))
-{
-    static reg_sys_t  sys;
-
-    sys = reg_sys_kernel;
-    sys.open = open_and_then;
-    tree_store.sys = &sys;
-    meanwhile = what;
-    opened = 0;
-}
-
-
 static reg_upload_t  first_writer = REG_UPLOAD_INIT;
 
 
@@ -827,7 +795,7 @@ a_session_that_is_committed_while_it_is_opened_is_unknown(void **state)
     assert_int_equal(reg_upload_append(&first_writer, REG_STR("hello"), &err),
                      0);
 
-    do_meanwhile(first_writer_commits);
+    do_meanwhile(first_writer_commits, session("data"));
     assert_int_equal(open_it(NULL), -1);
     assert_int_equal(opened, 1);
     assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
@@ -850,7 +818,7 @@ a_session_whose_file_is_replaced_while_it_is_opened_is_unknown(void **state)
     (void) state;
 
     create(REG_SHA256);
-    do_meanwhile(becomes_another_file);
+    do_meanwhile(becomes_another_file, session("data"));
     assert_int_equal(open_it(NULL), -1);
     assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
 }
@@ -903,7 +871,7 @@ a_session_that_grows_while_it_is_claimed_is_not(void **state)
 
     create_old();
     assert_int_equal(claim(1800), 1);
-    do_meanwhile(grows);
+    do_meanwhile(grows, session("data"));
     assert_int_equal(claim(1800), 0);
     assert_int_equal(opened, 1);
 }
@@ -916,7 +884,7 @@ a_young_session_is_not_even_locked_to_be_claimed(void **state)
     (void) state;
 
     create_old();
-    do_meanwhile(grows);
+    do_meanwhile(grows, session("data"));
     assert_int_equal(claim(7200), 0);
     assert_int_equal(opened, 0);
 }
