@@ -22,6 +22,7 @@
 
 #define FCGI_SERVER_FDS        8192      /* descriptors of connections */
 #define FCGI_SERVER_TIMEOUT    30        /* seconds, for one write */
+#define FCGI_SERVER_GRACE      10        /* seconds, for a first request */
 
 /* The walk of the catalog recurses with the depth of names; the rest needs a
  * tenth.  Pages that are not touched cost nothing. */
@@ -31,7 +32,8 @@
 typedef enum {
     FCGI_CONN_NONE,
     FCGI_CONN_ARMING,            /* on its way to epoll */
-    FCGI_CONN_IDLE,              /* who turns it to busy owns it */
+    FCGI_CONN_NEW,               /* idle, and nothing was asked on it yet */
+    FCGI_CONN_IDLE,              /* who turns these two to busy owns it */
     FCGI_CONN_BUSY
 } fcgi_conn_state_t;
 
@@ -119,13 +121,13 @@ fcgi_server_close(fcgi_server_t *server, int fd)
 }
 
 
-/* Whether the caller owns the connection now.  The thread that arms it may
- * still be on its way out of epoll_ctl(). */
+/* Whether the caller owns the connection now, which is idle or new (from).  The
+ * thread that arms it may still be on its way out of epoll_ctl(). */
 static bool
-fcgi_server_claim(fcgi_server_t *server, int fd)
+fcgi_server_claim(fcgi_server_t *server, int fd, fcgi_conn_state_t from)
 {
     for ( ;; ) {
-        unsigned char  state = FCGI_CONN_IDLE;
+        unsigned char  state = (unsigned char) from;
 
         if (atomic_compare_exchange_strong(&server->states[fd], &state,
                                            FCGI_CONN_BUSY))
@@ -142,9 +144,9 @@ fcgi_server_claim(fcgi_server_t *server, int fd)
 }
 
 
-/* Gives a connection to epoll. */
+/* Gives a connection to epoll, idle or new. */
 static void
-fcgi_server_idle(fcgi_server_t *server, int fd)
+fcgi_server_idle(fcgi_server_t *server, int fd, fcgi_conn_state_t state)
 {
     uint32_t  events = EPOLLIN | EPOLLONESHOT;
 
@@ -157,7 +159,7 @@ fcgi_server_idle(fcgi_server_t *server, int fd)
         return;
     }
 
-    atomic_store(&server->states[fd], FCGI_CONN_IDLE);
+    atomic_store(&server->states[fd], (unsigned char) state);
 }
 
 
@@ -220,7 +222,8 @@ fcgi_server_answer(fcgi_thread_t *t)
  * So the last word is a shutdown of our reading side: from there on nginx fails
  * to write, and sends the request elsewhere, while what came before is still
  * there to be served; then comes the end of file.  Nothing is shut down while a
- * request, of which more may be on its way, can be seen.
+ * request, of which more may be on its way, can be seen; nor is a new
+ * connection: nginx tries another one for what it wrote to an old one only.
  */
 static void
 fcgi_server_leave(int fd)
@@ -233,9 +236,10 @@ fcgi_server_leave(int fd)
 }
 
 
-/* Serves a connection that this thread owns while requests lie in it. */
+/* Serves a connection, idle or new, that this thread owns while requests lie in
+ * it. */
 static void
-fcgi_server_serve(fcgi_thread_t *t, int fd)
+fcgi_server_serve(fcgi_thread_t *t, int fd, fcgi_conn_state_t from)
 {
     fcgi_server_t      *server = t->server;
     fcgi_wire_state_t   state = FCGI_WIRE_READY;
@@ -243,7 +247,7 @@ fcgi_server_serve(fcgi_thread_t *t, int fd)
     fcgi_wire_open(&t->wire, fd);
 
     do {
-        if (atomic_load(&server->draining)) {
+        if (from == FCGI_CONN_IDLE && atomic_load(&server->draining)) {
             fcgi_server_leave(fd);
         }
 
@@ -256,10 +260,14 @@ fcgi_server_serve(fcgi_thread_t *t, int fd)
             return;
         }
 
+        if (state == FCGI_WIRE_READY) {
+            from = FCGI_CONN_IDLE;
+        }
+
         /* if more has come since, epoll says so */
     } while (state == FCGI_WIRE_READY && fcgi_wire_has_more(&t->wire));
 
-    fcgi_server_idle(server, fd);
+    fcgi_server_idle(server, fd, from);
 }
 
 
@@ -313,7 +321,7 @@ fcgi_server_accept(fcgi_thread_t *t)
     atomic_store(&server->states[fd], FCGI_CONN_BUSY);
 
     /* nginx connects when it has something to say */
-    fcgi_server_serve(t, fd);
+    fcgi_server_serve(t, fd, FCGI_CONN_NEW);
 }
 
 
@@ -341,8 +349,11 @@ fcgi_server_thread(void *data)
         if (event.data.fd == server->listener) {
             fcgi_server_accept(t);
 
-        } else if (fcgi_server_claim(server, event.data.fd)) {
-            fcgi_server_serve(t, event.data.fd);
+        } else if (fcgi_server_claim(server, event.data.fd, FCGI_CONN_IDLE)) {
+            fcgi_server_serve(t, event.data.fd, FCGI_CONN_IDLE);
+
+        } else if (fcgi_server_claim(server, event.data.fd, FCGI_CONN_NEW)) {
+            fcgi_server_serve(t, event.data.fd, FCGI_CONN_NEW);
         }
     }
 }
@@ -406,35 +417,50 @@ fcgi_server_unlisten(fcgi_server_t *server)
 }
 
 
+/* Lets every connection in a state end: a thread serves it once more, or finds
+ * its end. */
+static void
+fcgi_server_leave_all(fcgi_server_t *server, fcgi_conn_state_t state)
+{
+    for (int fd = 0; fd < FCGI_SERVER_FDS; fd++) {
+        if (atomic_load(&server->states[fd]) == state
+            && fcgi_server_claim(server, fd, state))
+        {
+            fcgi_server_leave(fd);
+            fcgi_server_idle(server, fd, FCGI_CONN_IDLE);
+        }
+    }
+}
+
+
 /* False if requests were still running when the time was over. */
 static bool
 fcgi_server_drain(fcgi_server_t *server)
 {
     const struct timespec  moment = { 0, 5000000 };
-    const int64_t          until =
-        reg_clock_ns(CLOCK_MONOTONIC)
+    const int64_t          start = reg_clock_ns(CLOCK_MONOTONIC);
+    const int64_t          until = start
         + server->service->config->drain_timeout * REG_CLOCK_SECOND;
+    int64_t                now = start;
 
     atomic_store(&server->draining, true);
     fcgi_server_admit(server);
     fcgi_server_unlisten(server);
 
     for ( ;; ) {
-        for (int fd = 0; fd < FCGI_SERVER_FDS; fd++) {
-            if (atomic_load(&server->states[fd]) == FCGI_CONN_IDLE
-                && fcgi_server_claim(server, fd))
-            {
-                /* a thread serves it once more, or finds its end */
-                fcgi_server_leave(fd);
-                fcgi_server_idle(server, fd);
-            }
+        fcgi_server_leave_all(server, FCGI_CONN_IDLE);
+
+        if (now - start >= FCGI_SERVER_GRACE * REG_CLOCK_SECOND) {
+            fcgi_server_leave_all(server, FCGI_CONN_NEW);
         }
 
         if (atomic_load(&server->open) == 0) {
             return true;
         }
 
-        if (reg_clock_ns(CLOCK_MONOTONIC) >= until) {
+        now = reg_clock_ns(CLOCK_MONOTONIC);
+
+        if (now >= until) {
             fcgi_log(server->service->log, REG_LOG_WARN,
                      "drain_timeout is over: %d requests are cut off",
                      atomic_load(&server->open));

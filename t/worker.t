@@ -460,6 +460,23 @@ is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
     'and was stored');
 
 
+# ---- and one that is about to be asked: nginx has connected, and writes next
+
+my ($server) = $r->worker_pids;
+my $open = sub { scalar(() = glob "/proc/$server/fd/*") };
+my $before = $open->();
+$c = worker();
+ok(wait_until(10, sub { $open->() > $before }), 'a connection is accepted');
+kill 'TERM', $r->worker_pid;
+ok(wait_until(10, sub { !eval { worker() } }), 'the worker drains');
+$c->send(head('GET', '/v2/a/manifests/drained') . record(STANDARD_IN, ''));
+like($c->receive(qr/(?!)/), qr/Status: 200.*\Q$manifest/s,
+    'the first request of a connection is answered still, and is its last');
+$c->close;
+$r->stop_worker;
+$r->start_worker;
+
+
 
 # ---- a master that is killed takes its workers with it
 
