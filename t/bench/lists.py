@@ -76,6 +76,7 @@ class TagPage(Lists):
 
 class TagGet(TagPage):
     """A manifest by its tag."""
+    turns = 3
 
     def prepare(self, target):
         tag = self.names()[self.count // 2]
