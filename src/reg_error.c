@@ -84,8 +84,8 @@ static const reg_error_row_t  reg_error_table[] = {
         "the request's body did not arrive in time; what has arrived is kept,"
         " ask for the upload's status to go on" },
     [REG_INSUFFICIENT_STORAGE] = { "INSUFFICIENT_STORAGE", 507,
-        "the registry's disk is full; nothing was lost, ask its operator to"
-        " free space and push again" },
+        "the registry's disk is full, of bytes or of inodes; nothing was lost,"
+        " ask its operator to make room and push again" },
     [REG_READ_ONLY] = { "UNAVAILABLE", 503,
         "the registry's disk is read-only: pulls go on, but nothing can be"
         " pushed or deleted until its operator has seen to it" },

@@ -4,23 +4,28 @@
 use File::Temp qw(tempdir);
 use Test::Registry;
 
-my $disk = tempdir('registry-disk-XXXXXX', TMPDIR => 1, CLEANUP => 0);
+my $dir = tempdir('registry-disk-XXXXXX', TMPDIR => 1, CLEANUP => 0);
+my ($disk, @mounted) = "$dir/tmpfs";
 my $owner = $$;
 
 END {
     if ($$ == $owner) {
-        system('umount', '-l', $disk) if is_mounted();
-        rmdir $disk;
+        system('umount', '-l', $_) for @mounted;
+        system('rm', '-rf', '--one-file-system', $dir);
     }
 }
 
-sub is_mounted {
-    open(my $mounts, '<', '/proc/self/mounts') or return 0;
-    return !!grep { (split ' ')[1] eq $disk } <$mounts>;
+sub mounted {
+    my ($where, $how) = @_;
+
+    mkdir $where or die "$where: $!\n";
+    return 0 if system("mount $how $where 2> $dir/mount.log") != 0;
+    push @mounted, $where;
+    return 1;
 }
 
 plan(skip_all => 'a file system can be mounted by root only') if $> != 0;
-system("mount -t tmpfs -o size=24m registry-test $disk 2>/dev/null") == 0
+mounted($disk, '-t tmpfs -o size=24m registry-test')
     or plan(skip_all => 'this machine lets nobody mount a tmpfs');
 
 my $r = Test::Registry->new(root => $disk,
@@ -158,6 +163,46 @@ is($reserve->request('GET', '/v2/a/manifests/after')->{status}, 200,
     cmp_ok(room(), '>=', 4 << 10, 'and is there');
     is($small->request('DELETE', $location)->{status}, 204,
         'the session can be cancelled');
+}
+
+
+# ---- no inode is left: what df calls free is no room
+
+SKIP: {
+    my ($file, $few) = ("$dir/ext4", "$dir/few");
+    is(system("truncate -s 64M $file && mkfs.ext4 -q -F -N 1000 $file"), 0,
+        'an ext4 of a thousand inodes is made');
+    mounted($few, "-o loop $file")
+        or skip('this machine lets nobody mount ext4', 1);
+    my $r = Test::Registry->new(root => $few,
+        registry => 'registry_min_free 0;');
+    $r->expect_log(qr/No space left on device|INSUFFICIENT_STORAGE/);
+
+    $r->push_blob('few', $_) for '{}', 'layer';
+    my $manifest = sub { json(image_manifest(config => '{}',
+        layers => ['layer'], more => { annotations => { n => "$_[0]" } })) };
+    my $put = sub { $r->request('PUT', "/v2/few/manifests/v$_[0]",
+        body => $manifest->($_[0]),
+        headers => ['Content-Type' => $TYPE{oci}]) };
+    my ($n, $answer) = 0;
+    do { $answer = $put->(++$n) } while $answer->{status} == 201 && $n < 1000;
+
+    full_ok($answer, "and the manifest that finds none, $n");
+    like($answer->{body}, qr/inodes/, 'it says that it may be these');
+    cmp_ok((split ' ', (`df -kP $few`)[-1])[3], '>', 10_000,
+        'there is much room');
+    my @lost = grep { $r->request('GET', "/v2/few/manifests/v$_")->{body}
+        ne $manifest->($_) } 1 .. $n - 1;
+    ok(!@lost, 'all that were acknowledged are there') or diag("@lost");
+    is($r->request('GET', "/v2/few/manifests/v$n")->{status}, 404,
+        'and the other one is not');
+    is($r->request('GET', '/v2/few/tags/list?n=1000')->{status}, 200,
+        'lists can be had');
+
+    is($r->request('DELETE', "/v2/few/manifests/v$_")->{status}, 202,
+        "a tag can be deleted, $_") for 1 .. 5;
+    is($put->($n)->{status}, 201, 'and then it can be pushed');
+    fsck_ok($r, 'that tree is sound, too');
 }
 
 done_testing;
