@@ -89,7 +89,16 @@ sub make_path { must('mkdir', '-p', @_) }
 
 must('mount', '-t', 'overlay', '-o', "ro,lowerdir=$inst/$_:/$_", 'overlay',
     "/$_") for 'usr', 'etc';
-must('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', $_) for '/run', '/var';
+# nothing of the host's is there, but what the test itself lives in
+for my $place ('/run', '/var') {
+    must('mkdir', "$dir$place");
+    must('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', "$dir$place");
+    for my $ours (grep { m{^$place/} } $top, $dir) {
+        make_path("$dir$ours");
+        must('mount', '--bind', $ours, "$dir$ours");
+    }
+    must('mount', '--rbind', "$dir$place", $place);
+}
 make_path(@write, '/var/lib/nginx', '/var/images');
 chown $www, $group, @write, '/var/images';
 must('mount', '--bind', $_, $_) for @write, '/var/lib/nginx', "$dir";
