@@ -192,7 +192,9 @@ TEST_ENV = REGISTRY_MODULE='$(abspath $(MODULE))' \
            SAN='$(SAN)' $(if $(filter address,$(SAN)),REGISTRY_PRELOAD='$(shell $(CC) -print-file-name=libasan.so)')
 
 test: build deps-test check $B/slow_open.so
-	@$(TEST_ENV) prove -It/lib -j$(JOBS) $(TESTS)
+	@rm -rf $B/kept && mkdir -p $B/kept
+	@$(TEST_ENV) prove -j$(JOBS) -e 't/kept $B/kept perl -It/lib' $(TESTS) \
+	    || { status=$$?; t/kept $B/kept; exit $$status; }
 
 check: lint unit
 
