@@ -28,12 +28,15 @@ sub lose {
 # ---- a crash -------------------------------------------------------------------
 
 # nginx makes a checkpoint after half a second: one of a few crashes comes
-# before it, however slow this machine is.
+# before it, however slow this machine is, if nothing is done in between.
 my ($lost, $found) = (0, 0);
 for (1 .. 40) {
+    my ($nginx) = $r->nginx_workers;
+    my @worker = ($r->worker_pid, $r->worker_pids);
     my $digest = $r->push_blob('app', 'pushed ' . $n++);
-    $r->crash_nginx_worker;
+    $r->kill_process($_) for $nginx, @worker;
     $r->kill_worker;
+    wait_until(20, sub { grep { $_ != $nginx } $r->nginx_workers });
     $lost += lose($r, $digest);
     $r->start_worker;
     $found += blob_status($r, $digest) == 200;
