@@ -101,13 +101,18 @@ is(ask('PUT', with_digest($location, sha256($all)), $alice, body => $all)
 
 # ---- how long
 
-ask('GET', $blob, $alice);
-$r->stop_worker;
-is(ask('GET', $blob, $alice)->{status}, 200,
-    'what was decided is served without the worker');
+my $a;
+for (1 .. 20) {
+    ask('GET', $blob, $alice);
+    $r->kill_worker;
+    $a = ask('GET', $blob, $alice);
+    last if $a->{status} == 200;               # else the 5 s are over already
+    $r->start_worker;
+}
+is($a->{status}, 200, 'what was decided is served without the worker');
 ok(wait_until(20, sub { ask('GET', $blob, $alice)->{status} >= 500 }),
     'until registry_auth_cache is over');
-my $a = ask('GET', $blob, $alice);
+$a = ask('GET', $blob, $alice);
 error_is($a, $a->{status}, 'UNAVAILABLE', 'then it says why');
 $r->start_worker;
 ok(wait_until(15, sub { ask('GET', $blob, $alice)->{status} == 200 }),

@@ -224,17 +224,22 @@ is(ask('GET', $path{'again/app'})->header('x-user'), 'odd',
 
 # ---- until
 
-my $repo = 'team/until';
-$path{$repo} = "/v2/$repo/blobs/" . $r->push_blob($repo, $bytes);
-my $end = time + 3;
-$odd->says(allow("Registry-Until: $end"));
-is(ask('GET', $path{$repo})->header('x-cache'), 'MISS', 'asked');
-is(ask('GET', $path{$repo})->header('x-cache'), 'HIT', 'remembered');
+# again if three seconds were over before the second answer
+my ($repo, $end, @cache);
+for my $n (1 .. 20) {
+    $repo = "team/until$n";
+    $path{$repo} = "/v2/$repo/blobs/" . $r->push_blob($repo, $bytes);
+    $end = time + 3;
+    $odd->says(allow("Registry-Until: $end"));
+    @cache = map { ask('GET', $path{$repo})->header('x-cache') } 1, 2;
+    last if "@cache" eq 'MISS HIT';
+}
+is("@cache", 'MISS HIT', 'asked, and remembered');
 $odd->says("Status: 401\r\n\r\n");
 ok(wait_until(10, sub { ask('GET', $path{$repo})->{status} == 401 }),
     'until the end that the worker named');
 cmp_ok(Time::HiRes::time(), '>=', $end, 'and not before');
-cmp_ok(time, '<', $end + 5, 'nor the minute of the cache after');
+cmp_ok(time, '<', $end + 50, 'nor the minute of the cache after');
 
 
 # ---- whatever the request, the question has its method and no body

@@ -18,7 +18,7 @@ sub persist {
     my ($method, $path, %opt) = @_;
 
     for (1 .. 2000) {
-        my $answer = eval { $r->request($method, $path, timeout => 10, %opt) };
+        my $answer = eval { $r->request($method, $path, timeout => 60, %opt) };
         return $answer if $answer && !$answer->{cut}
             && $answer->{status} && $answer->{status} < 500
             && $answer->{status} != 409;
@@ -44,11 +44,11 @@ sub push_blob {
                 $rest = substr($bytes, $have);
                 last if !length $rest;
                 eval { $r->request('PATCH', $location, body => $rest,
-                    timeout => 10, chunked => 50_000) };
+                    timeout => 60, chunked => 50_000) };
             }
         }
         my $answer = eval { $r->request('PUT', with_digest($location, $digest),
-            body => $rest, timeout => 10) };
+            body => $rest, timeout => 60) };
         return $digest if $answer && $answer->{status} == 201;
         # A broken answer may hide a 201; else what the upload holds must
         # have the digest that it was sent for.
@@ -89,7 +89,7 @@ sub client {
         for my $k (2 .. 5) {
             my $path = "/v2/$old->[0]/" . ($k == 2 ? "manifests/$old->[1]"
                 : 'blobs/' . sha256($old->[$k]));
-            my $answer = eval { $r->request('GET', $path, timeout => 10) }
+            my $answer = eval { $r->request('GET', $path, timeout => 60) }
                 or next;
             next if !$answer->{status} || $answer->{cut}
                 || $answer->{status} >= 500;
@@ -105,6 +105,11 @@ sub client {
 sub wreck {
     srand(1);
     for my $n (1 .. $crashes) {
+        # so that some pushes come through, however slow this machine is
+        wait_until(60, sub {
+            my $acknowledged = Test::Registry::Tree->content($log) // '';
+            return $acknowledged =~ tr/\n// >= ($n - 1) / 5;
+        });
         sleep rand 0.15;
         $n % 2 ? $r->crash_nginx_worker : $r->crash_worker;
     }
@@ -113,7 +118,7 @@ sub wreck {
 # The clients are children; the wrecking must be ours, who started the rest.
 my $pid = open(my $pipe, '-|') // die "fork: $!";
 if ($pid == 0) {
-    my @results = in_parallel($clients, \&client, 300);
+    my @results = in_parallel($clients, \&client, 1200);
     print json(\@results);
     close STDOUT;
     POSIX::_exit(0);

@@ -127,7 +127,7 @@ sub meanwhile {
     flock($lock, $how) or die "$dir: $!";
     my $inode = (stat $dir)[1];
 
-    my $c = $r->connect(timeout => 60);
+    my $c = $r->connect;
     $c->send_request($method, $path, @$opt);
     ok(wait_until(60, sub {
         return $r->tree->content('/proc/locks')

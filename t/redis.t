@@ -26,7 +26,7 @@ sub digest_of {
     my ($registry, $tag, $repo) = @_;
 
     my $a = $registry->request('HEAD', '/v2/' . ($repo // 'a/b')
-        . "/manifests/$tag", timeout => 5);
+        . "/manifests/$tag");
     return $a->{status} == 200 ? $a->header('docker-content-digest')
                                : $a->{status};
 }
@@ -53,16 +53,17 @@ sub kept_ok {
 }
 
 # The slowest of what is asked is faster than that, in seconds: a wait is there
-# each time, another program on the same processor is not.
+# in each half second, in which Redis is tried ten times; another program on the
+# same processor is not.
 
 sub never_waits {
     my ($bound, $title, $ask) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my ($n, $slowest);
-    for (1 .. 5) {
+    for (1 .. 100) {
         ($n, $slowest) = (0, 0);
-        my $end = time + 2;
+        my $end = time + 0.5;
         while ((my $begin = time) < $end) {
             $ask->();
             $slowest = time - $begin if time - $begin > $slowest;
@@ -88,11 +89,11 @@ sub is_used {
 }
 
 sub everywhere_is {
-    my ($tag, $want, $title, $within) = @_;
+    my ($tag, $want, $title) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my %seen;
-    wait_until($within // 5, sub {
+    wait_until(5, sub {
         %seen = map { digest_of($_, $tag) => 1 } ($r, $other) x 3;
         return keys %seen == 1 && exists $seen{$want};
     });
@@ -110,8 +111,12 @@ tag($r, 'v1', $images[1]);
 is(value('v1'), '', 'a write leaves nothing in Redis');
 everywhere_is('v1', $images[1]{digest}, 'a tag is read');
 kept_ok('v1', $images[1], 'and is in Redis then');
-my $ms = $redis->cli('PTTL', 'nginx-registry:v:{a/b}:v1');
-ok($ms > 0 && $ms <= 1000 * $ttl, 'with an end') or diag($ms);
+my $ms;
+ok(wait_until(10, sub {
+    digest_of($r, 'v1');
+    $ms = $redis->cli('PTTL', 'nginx-registry:v:{a/b}:v1');
+    return $ms != -2;                               # it has ended already
+}) && $ms > 0 && $ms <= 1000 * $ttl, 'with an end') or diag($ms);
 is_deeply([grep { !/^nginx-registry:(?:[vw]:\{[^}]+\}:[^:]+|l:\{[^}]+\})$/ }
     $redis->keys('*')], [], 'all keys are ours, with the repository as tag');
 is_deeply([grep { $redis->cli('PTTL', $_) == -1 } $redis->keys('*')], [],
@@ -157,8 +162,17 @@ tag($r, 'image1', $images[1]);
 tag($r, 'back', $images[1]);
 everywhere_is('back', $images[1]{digest}, 'a tag is warm');
 tag($plain, 'back', $images[3]);           # who has no Redis tells nobody
-everywhere_is('back', $images[3]{digest},
-    'what another program writes is seen within ttl', $ttl + 1);
+my $written = time;
+my $last;                          # asked, and answered with what was before
+wait_until(10, sub {
+    my $asked = time;
+    my @old = grep { digest_of($_, 'back') ne $images[3]{digest} } $r, $other;
+    $last = $asked if @old;
+    return !@old && time - $written > 2 * $ttl;
+});
+cmp_ok($last // 0, '<=', $written + $ttl + 0.5,
+    'what another program writes is seen within ttl');
+everywhere_is('back', $images[3]{digest}, 'by all');
 
 
 # ---- a server that lies
@@ -210,7 +224,6 @@ tag($other, 'f', $images[3]);
 everywhere_is('f', $images[3]{digest}, 'after SCRIPT FLUSH');
 kept_ok('f', $images[3], 'scripts are sent again');
 
-my $before = () = $r->log_of_worker =~ /warn \S+ \S+ not used/g;
 $redis->kill;
 for my $round (1 .. 3) {
     for my $image (@images[1, 3]) {
@@ -223,8 +236,8 @@ for my $registry ($r, $other) {
         =~ /warn redis: \S+: not used: .*read from disk$/m }),
         'the log says that it is gone');
 }
-$told = () = $r->log_of_worker =~ /warn \S+ \S+ not used/g;
-is($told, $before + 1, 'once');
+unlike(join(' ', map { /warn \S+ \S+ not used/ ? 'gone' : /: connected/ ? 'there' : () }
+    split /\n/, $r->log_of_worker), qr/gone gone/, 'once, until it is there again');
 $redis->start;
 ok(is_used($_), 'it is used again, by itself') for $r, $other;
 everywhere_is('f', $images[3]{digest}, 'and right');
@@ -382,11 +395,14 @@ for my $case (
     is(digest_of($some, 'acl'), $images[3]{digest}, "$what: changed");
     unlike($some->log_of_worker, qr/geheim|falsch|streng|ganz/,
         "$what: no secret in the log");
+    ok(wait_until(10, sub {
+        digest_of($some, 'acl');
+        return $closed->cli('--no-auth-warning', '-a', 'geheim', '-n', 3,
+            'DBSIZE') =~ /^[1-9]/;
+    }), "$what: is used") if $what eq 'another database';
     $some->stop_nginx;
     $some->_stop('worker', 'TERM');
 }
-like($closed->cli('--no-auth-warning', '-a', 'geheim', '-n', 3, 'DBSIZE'),
-    qr/^[1-9]/, 'the database was another');
 
 
 fsck_ok($r, 'the tree is sound');

@@ -5,7 +5,7 @@ use Test::Registry::Redis;
 
 my $redis = Test::Registry::Redis->new(config => ['requirepass geheim']);
 my $r = Test::Registry->new(config => $redis->yaml(password => 'geheim'),
-    worker => { tags => '{ask: always, ttl: 1h, timeout: 2s}' });
+    worker => { tags => '{ask: always, ttl: 1h, timeout: 60s}' });
 my $ctl = $ENV{REGISTRY_CTL} // 'build/registryctl';
 
 my @tags = map { "t$_" } 1 .. 40;

@@ -11,9 +11,9 @@ my $count = 5000;
 my $redis = Test::Registry::Redis->new;
 # Redis has the time that it needs: who cannot tell it of a push tells others by
 # the fence, which they see a moment later.
-my %worker = (tags => '{ask: always, ttl: 1h, timeout: 5s,'
+my %worker = (tags => '{ask: always, ttl: 1h, timeout: 60s,'
     . ' breaker: {retry: 50ms}}');
-my %patient = map { $_ => '1s' } qw(dialtimeout readtimeout writetimeout);
+my %patient = map { $_ => '20s' } qw(dialtimeout readtimeout writetimeout);
 my $r = Test::Registry->new(config => $redis->yaml(%patient),
     worker => { %worker });
 my $other = Test::Registry->new(root => $r->root,
@@ -40,7 +40,7 @@ sub page {
     my ($registry, $query, %opt) = @_;
 
     return $registry->request('GET', '/v2/' . ($opt{repo} // 'a/b')
-        . "/tags/list?$query", timeout => 10);
+        . "/tags/list?$query");
 }
 
 sub tags_of {
@@ -55,7 +55,7 @@ sub walk {
 
     my ($path, @seen) = "/v2/a/b/tags/list?n=$n";
     while (defined $path && @seen <= 2 * $count) {
-        my $a = $registry->request('GET', $path, timeout => 10);
+        my $a = $registry->request('GET', $path);
         push @seen, $a->{status} == 200 ? @{ $a->json->{tags} } : "$a";
         ($path) = ($a->header('link') // '') =~ /^<([^>]+)>; rel="next"$/;
     }
@@ -205,7 +205,7 @@ tags_are($_, 1000, 'until it has one') for $r, $other;
 
 my $brief = Test::Registry->new(root => $r->root,
     config => $redis->yaml(%patient),
-    worker => { tags => '{ask: always, ttl: 2s, timeout: 5s}' });
+    worker => { tags => '{ask: always, ttl: 2s, timeout: 60s}' });
 my $c = $r->push_image('c', 'one');
 $r->push_manifest('c', 'two', $c->{bytes});
 ok(filled($brief, 'c'), 'a list that is soon over');

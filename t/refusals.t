@@ -40,7 +40,7 @@ for my $case (['PUT', '/v2/good/manifests/x', 4 << 20],
         [chunked => 16_384, unfinished => 1,
             body => substr($large, 0, $max + 1)])
     {
-        my $c = $r->connect(timeout => 20);
+        my $c = $r->connect;
         $c->send_request($method, $path, @$how, headers => ['Content-Type'
             => 'application/x-www-form-urlencoded']);
         my $answer = eval { $c->response($method) };

@@ -8,6 +8,7 @@ my $stop = "$r->{dir}/stop";
 
 my $pid = open(my $pipe, '-|') // die "fork: $!";
 if ($pid == 0) {
+    open my $pushed, '>>', "$r->{dir}/pushed" or die "pushed: $!";
     my @results = in_parallel(5, sub {
         my ($i) = @_;
         my $n = 0;
@@ -42,9 +43,10 @@ if ($pid == 0) {
             my $blob = $image->{blobs}[1];
             $back = $r->expect(200, 'GET', "/v2/reload/$i/blobs/$blob");
             die "another blob\n" if sha256($back->{body}) ne $blob;
+            syswrite $pushed, '.';
         }
         return { done => $n };
-    }, 120);
+    });
     print json(\@results);
     close STDOUT;
     POSIX::_exit(0);
@@ -60,6 +62,7 @@ for my $n (1 .. 10) {
     }) or fail("reload $n: new workers take over");
     sleep 0.2;
 }
+wait_until(60, sub { (-s "$r->{dir}/pushed" // 0) > 10 });
 write_file($stop, '');
 
 my @results = do { local $/; @{ JSON::PP->new->decode(scalar <$pipe>) } };

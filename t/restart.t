@@ -53,7 +53,7 @@ sub meanwhile {
 sub clients {
     my ($r, $image, $stop, $i) = @_;
 
-    my $connection = $r->connect(timeout => 120);
+    my $connection = $r->connect;
     my %said = (answers => 0, wrong => []);
     for (my $n = 0; !-e $stop; $n++) {
         my $body = json({ %{ JSON::PP->new->utf8->decode($image->{bytes}) },
@@ -72,7 +72,7 @@ sub clients {
             $said{answers}++;
             next if $answer && $answer->{status} == $status;
             push @{ $said{wrong} }, "$method $path: " . ($answer // $@);
-            $connection = $r->connect(timeout => 120);
+            $connection = $r->connect;
         }
     }
     return \%said;

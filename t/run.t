@@ -67,14 +67,14 @@ sub stop {
 sub status {
     my ($url, @header) = @_;
 
-    return HTTP::Tiny->new(timeout => 10)
+    return HTTP::Tiny->new(timeout => 180)
         ->get($url, { headers => { @header } })->{status};
 }
 
 sub status_from {
     my ($address, $url) = @_;
 
-    return HTTP::Tiny->new(timeout => 10, local_address => $address)
+    return HTTP::Tiny->new(timeout => 180, local_address => $address)
         ->get($url)->{status};
 }
 

@@ -67,7 +67,7 @@ sub absent_ok {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @odd;
     for my $method (qw(GET HEAD)) {
-        my $answer = eval { $r->request($method, $path, timeout => 10) };
+        my $answer = eval { $r->request($method, $path) };
         push @odd, "$method: " . ($answer // $@)
             if !$answer || $answer->{status} != ($opt{status} // 404)
             || $answer->{body} =~ /nobody may read/;
@@ -98,7 +98,7 @@ for my $title (sort keys %strange) {
     instead_of($r->tree->layer($repo, $digest), $strange{$title}, sub {
         absent_ok("/v2/$repo/blobs/$digest", "a layer's link is $title");
         my $mount = $r->request('POST', "/v2/layer/target/blobs/uploads/"
-            . "?mount=$digest&from=$repo", body => '', timeout => 10);
+            . "?mount=$digest&from=$repo", body => '');
         is($mount->{status}, 202, 'and mounts nothing') or diag($mount);
     });
     is($r->request('GET', "/v2/$repo/blobs/$digest")->{status}, 200,
@@ -161,7 +161,7 @@ for my $title (sort keys %strange_link) {
     my $link = $r->tree->tag($repo, 'v1');
     write_file($link, $strange_link{$title}->($image->{digest}));
     absent_ok("/v2/$repo/manifests/v1", "a tag's link holds $title");
-    my $list = $r->request('GET', "/v2/$repo/tags/list", timeout => 10);
+    my $list = $r->request('GET', "/v2/$repo/tags/list");
     is($list->{status}, 200, 'the list of tags can be had');
     $r->push_manifest($repo, 'v1', $image->{bytes});
     is($r->request('GET', "/v2/$repo/manifests/v1")->{body}, $image->{bytes},
@@ -236,7 +236,7 @@ for my $title (sort keys %strange) {
             my $answer = eval {
                 $r->request($method, $method eq 'PUT'
                     ? with_digest($location, sha256('x' x 20)) : $location,
-                    $method eq 'GET' ? () : (body => 'evil'), timeout => 10);
+                    $method eq 'GET' ? () : (body => 'evil'));
             };
             $status{$method} = $answer ? $answer->{status} : $@;
         }

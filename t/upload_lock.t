@@ -93,13 +93,12 @@ $location = $r->start_upload('adders');
 my @done = in_parallel(30, sub {
     my ($i) = @_;
     my $part = sprintf('%-1000s', "part $i") x 20;
-    for (1 .. 200) {
-        my $answer = $r->request('PATCH', $location, body => $part);
-        return 'in' if $answer->{status} == 202;
-        return "$answer" if $answer->{status} != 409;
-        select(undef, undef, undef, 0.01);
-    }
-    return 'never';
+    my $answer;
+    wait_until(60, sub {
+        $answer = $r->request('PATCH', $location, body => $part);
+        return $answer->{status} != 409;
+    });
+    return $answer->{status} == 202 ? 'in' : "$answer";
 });
 is(scalar(grep { $_ eq 'in' } @done), 30, 'each of 30 gets its turn')
     or diag(explain(\@done));

@@ -463,7 +463,8 @@ is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
 # ---- and one that is about to be asked: nginx has connected, and writes next
 
 my ($server) = $r->worker_pids;
-my $open = sub { scalar(() = glob "/proc/$server/fd/*") };
+my $open = sub { scalar grep { (readlink // '') =~ /^socket:/ }
+    glob "/proc/$server/fd/*" };
 my $before = $open->();
 $c = worker();
 ok(wait_until(10, sub { $open->() > $before }), 'a connection is accepted');

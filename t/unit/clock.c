@@ -141,7 +141,7 @@ main(void)
         cmocka_unit_test(a_wait_ends_with_a_signal),
     };
 
-    (void) alarm(60);
+    (void) alarm(300);
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

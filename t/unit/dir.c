@@ -38,7 +38,7 @@ a_dangling_link_among_the_directories_is_an_error(void **state)
     pid = fork();
 
     if (pid == 0) {
-        (void) alarm(2);
+        (void) alarm(300);
         _exit(reg_dir_mkdir(&tree_store, &path, &err) == -1
               && err.code != REG_OK ? 0 : 1);
     }

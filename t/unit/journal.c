@@ -489,7 +489,7 @@ a_write_that_fails_is_waited_for_by_nobody(void **state)
     tree_store.sys = &reg_sys_kernel;
 
     no_error();
-    (void) alarm(60);                            /* it would wait for ever */
+    (void) alarm(300);                            /* it would wait for ever */
     assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
     (void) alarm(0);
     assert_int_equal(push("v2", 2), 0);
@@ -571,7 +571,7 @@ wait_for_heads(int n)
 {
     const struct timespec  moment = { 0, 1000000 };
 
-    for (int i = 0; i < 20000 && heads < n; i++) {
+    for (int i = 0; i < 200000 && heads < n; i++) {
         (void) nanosleep(&moment, NULL);
     }
 
@@ -728,7 +728,7 @@ a_checkpoint_waits_for_what_is_appended(void **state)
 
     assert_int_equal(pthread_create(&thread, NULL, checkpoint, NULL), 0);
 
-    for (int i = 0; i < 400 && generation() == before; i++) {
+    for (int i = 0; i < 4000 && generation() == before; i++) {
         (void) nanosleep(&moment, NULL);
     }
 
@@ -1418,7 +1418,7 @@ what_does_not_fit_into_a_batch_is_next(void **state)
         .content = { sizeof(large), large },
     });
 
-    (void) alarm(60);                            /* it would wait for ever */
+    (void) alarm(300);                            /* it would wait for ever */
 
     for (int n = 0; n < 2; n++) {
         reg_journal_submit(journal, &entries[n], reg_buf_str(&records));

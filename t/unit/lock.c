@@ -58,7 +58,7 @@ other(bool alone)
             }
         }
 
-        (void) alarm(30);
+        (void) alarm(300);
         fd = alone ? reg_lock_alone(&tree_store, &name, REG_UNKNOWN, &err)
                    : reg_lock_shared(&tree_store, &name, &err);
 

@@ -235,7 +235,7 @@ fill(reg_tagcache_count_t what, void (*f)(void))
     atomic_store(&meanwhile, f);
     flush();
 
-    for (int i = 0; i < 5000 && (atomic_load(&meanwhile) != NULL
+    for (int i = 0; i < 100000 && (atomic_load(&meanwhile) != NULL
                                  || count(what) == before); i++)
     {
         (void) list();
@@ -253,7 +253,7 @@ expect(const char *want, bool from_redis)
 {
     bool  is_redis = list();
 
-    for (int i = 0; i < 1000 && is_redis != from_redis; i++) {
+    for (int i = 0; i < 20000 && is_redis != from_redis; i++) {
         assert_string_equal(shown, want);
         (void) usleep(5000);
         is_redis = list();
@@ -272,7 +272,7 @@ expect_while(const char *want, void (*change)(const char *text),
 {
     bool  is_redis = false;
 
-    for (int i = 0; i < 1000 && !is_redis; i++) {
+    for (int i = 0; i < 20000 && !is_redis; i++) {
         (void) usleep(i > 0 ? 5000 : 0);
         write_tag("one", change, false);
         when_shown = f;
@@ -381,7 +381,7 @@ a_list_is_filled_once_and_then_proven(void **state)
     reg_layout_tags(&tags, &tree_store.v2, &a);
     (void) snprintf(aside, sizeof(aside), "%s/aside", tree_root);
 
-    for (int i = 0; i < 1000 && !is_redis; i++) {
+    for (int i = 0; i < 20000 && !is_redis; i++) {
         assert_int_equal(rename(tags.text, aside), 0);
         is_redis = list();
         assert_int_equal(rename(aside, tags.text), 0);
@@ -515,7 +515,7 @@ who_dies_while_he_writes_leaves_the_disk(void **state)
     assert_true(has("one\1!"));
 
     /* where there is no list, none is begun; one may be wanted already */
-    for (int i = 0; i < 1000 && !has("!w"); i++) {
+    for (int i = 0; i < 20000 && !has("!w"); i++) {
         flush();
         store_tag("one");
         write_tag("one", remove_tag, true);
@@ -540,7 +540,7 @@ what_is_too_large_is_not_kept(void **state)
 
     config.tags_list_max = 2;
 
-    for (int i = 0; i < 5000 && !has("!-"); i++) {
+    for (int i = 0; i < 100000 && !has("!-"); i++) {
         expect("one three two ", false);
         (void) usleep(1000);
     }
@@ -552,7 +552,7 @@ what_is_too_large_is_not_kept(void **state)
 
     config.tags_list_max = 0;
 
-    for (int i = 0; i < 1000 && ask("EXISTS", LIST, NULL).number == 1; i++) {
+    for (int i = 0; i < 100000 && ask("EXISTS", LIST, NULL).number == 1; i++) {
         flush();
         expect("one three two zero ", false);
         (void) usleep(1000);
@@ -587,9 +587,9 @@ setup(void **state)
         _exit(127);
     }
 
-    const reg_redis_peer_t  peer = { .dial_ms = 1000, .call_ms = 1000 };
+    const reg_redis_peer_t  peer = { .dial_ms = 20000, .call_ms = 20000 };
 
-    for (int i = 0; i < 500 && redis == NULL; i++) {
+    for (int i = 0; i < 12000 && redis == NULL; i++) {
         reg_redis_peer_t  to = peer;
         reg_error_t       odd = REG_ERROR_INIT;
 
@@ -653,7 +653,7 @@ renew(void **state)
     store_tag("two");
     store_tag("three");
 
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 12000; i++) {
         reg_tagcache_stats(cache, &stats);
 
         if (stats.up) {

@@ -210,7 +210,7 @@ main(void)
         cmocka_unit_test_setup(that_there_is_none_is_said, renew),
     };
 
-    (void) alarm(60);
+    (void) alarm(300);
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

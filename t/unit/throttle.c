@@ -403,7 +403,7 @@ processes_share_it_and_one_may_die_with_it(void **state)
         (void) close(ready[0]);
         (void) close(ready[1]);
 
-        (void) alarm(10);                /* a lock that nobody gives back */
+        (void) alarm(300);                /* a lock that nobody gives back */
         assert_int_equal(wait_for("alice", "192.0.2.1", 0), 2000);
         (void) alarm(0);
     }

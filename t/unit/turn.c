@@ -109,7 +109,7 @@ one_at_a_time_and_it_dies_with_its_process(void **state)
     pid = fork();
 
     if (pid == 0) {
-        (void) alarm(30);
+        (void) alarm(300);
         if (take() != 0 || write(ready[1], "x", 1) != 1) {
             _exit(1);
         }

@@ -81,7 +81,7 @@ sub _read {
     until (($end = index $self->{buffer}, "\0") >= 0) {
         my $bits = '';
         vec($bits, fileno $self->{in}, 1) = 1;
-        select($bits, undef, undef, 60) or die "the browser is silent\n";
+        select($bits, undef, undef, 180) or die "the browser is silent\n";
         sysread($self->{in}, $self->{buffer}, 65536, length $self->{buffer})
             or die "the browser ended\n";
     }
@@ -115,7 +115,7 @@ sub shows {
 sub comes {
     my ($self, $script) = @_;
 
-    my $end = time + 30;
+    my $end = time + 180;
     until (eval { $self->shows($script) }) {
         return 0 if time > $end;
         sleep 0.05;

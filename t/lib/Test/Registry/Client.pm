@@ -36,7 +36,7 @@ sub new {
     return bless {
         base => "http://$address",
         http => HTTP::Tiny->new(
-            timeout => 30, max_redirect => 0, keep_alive => 1),
+            timeout => 180, max_redirect => 0, keep_alive => 1),
     }, $class;
 }
 

@@ -45,7 +45,7 @@ sub new {
         ? IO::Socket::UNIX->new(Peer => $opt{unix})
         : IO::Socket::INET->new(
             PeerAddr => $opt{host} // '127.0.0.1', PeerPort => $opt{port},
-            Proto => 'tcp', Timeout => 10);
+            Proto => 'tcp', Timeout => 60);
     die 'connect to ' . ($opt{unix} // $opt{port}) . ": $!\n" unless $socket;
 
     $socket->blocking(0);
@@ -55,7 +55,7 @@ sub new {
     return bless {
         socket  => $socket,
         select  => IO::Select->new($socket),
-        timeout => $opt{timeout} // 60,
+        timeout => $opt{timeout} // 180,
         in      => '',
         eof     => 0,
         broken  => 0,

@@ -15,6 +15,7 @@ use warnings;
 use Exporter qw(import);
 use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
 use Time::HiRes qw(sleep time);
@@ -25,10 +26,13 @@ our @EXPORT = qw(
 );
 
 
+# SECONDS are plenty where nothing else runs.  A machine that is busy needs many
+# times as long, and only what never comes is a failure.
+
 sub wait_until {
     my ($seconds, $condition) = @_;
 
-    my $end = time() + $seconds;
+    my $end = time() + ($seconds < 180 ? 180 : $seconds);
     until ($condition->()) {
         return 0 if time() > $end;
         sleep 0.02;
@@ -48,15 +52,21 @@ sub write_file {
 
 
 # Below those that the kernel gives to clients: until it is listened on, no
-# connection of anybody's takes it.
+# connection of anybody's takes it.  Nor does another test: whose port it is, is
+# told by a name that goes with the process.
+
+my @taken;
 
 sub free_port {
     for (1 .. 100) {
         my $port = 10_000 + int rand 20_000;
+        my $name = IO::Socket::UNIX->new(
+            Local => "\0registry-port-$port", Listen => 1) or next;
         my $socket = IO::Socket::INET->new(
             LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1,
-            Proto => 'tcp', ReuseAddr => 1);
-        return $port if $socket;
+            Proto => 'tcp', ReuseAddr => 1) or next;
+        push @taken, $name;
+        return $port;
     }
 
     die "no free port\n";
@@ -81,7 +91,7 @@ sub in_parallel {
     }
 
     my @results;
-    my $end = time() + ($timeout // 120);
+    my $end = time() + ($timeout // 600);
     for (@pipes) {
         my ($pipe, $pid) = @$_;
         my $select = IO::Select->new($pipe);

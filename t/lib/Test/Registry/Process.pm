@@ -22,6 +22,7 @@ use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use POSIX qw(WNOHANG);
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Test::Registry::Host qw(free_port wait_until write_file);
 
@@ -71,7 +72,7 @@ sub scratch {
 }
 
 
-# Runs a command to its end, at most two minutes: (exit status, its output).
+# Runs a command to its end, at most ten minutes: (exit status, its output).
 
 sub run {
     my (@command) = @_;
@@ -80,7 +81,7 @@ sub run {
     if ($pid == 0) {
         open STDIN, '<', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec('timeout', '-k', '5', '120', @command) or POSIX::_exit(127);
+        exec('timeout', '-k', '5', '600', @command) or POSIX::_exit(127);
     }
 
     local $/;
@@ -111,7 +112,7 @@ sub runs_together {
         my $pid = open(my $pipe, '-|') // die "fork: $!";
         if ($pid == 0) {
             open STDERR, '>&', \*STDOUT;
-            exec('timeout', '-k', '5', '120', @command) or POSIX::_exit(127);
+            exec('timeout', '-k', '5', '600', @command) or POSIX::_exit(127);
         }
         [$pipe, "@command"];
     } @commands;
@@ -166,11 +167,11 @@ sub stop {
     return unless $self->alive;
 
     kill 'TERM', $self->{pid};
-    wait_until(15, sub { !$self->alive }) and return;
-
-    kill 'KILL', $self->{pid};
-    waitpid($self->{pid}, 0);
-    delete $self->{pid};
+    my $end = time + 15;
+    while ($self->alive) {
+        kill 'KILL', $self->{pid} if time > $end;
+        sleep 0.02;
+    }
 }
 
 

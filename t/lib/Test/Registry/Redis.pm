@@ -87,7 +87,7 @@ sub _write_config {
         push @lines,
             "sentinel monitor registry 127.0.0.1 $watched->{port} "
                 . $watched->{quorum},
-            'sentinel down-after-milliseconds registry 500',
+            'sentinel down-after-milliseconds registry 60000',
             'sentinel failover-timeout registry 3000';
     } else {
         push @lines, 'save ""', 'appendonly no';
@@ -125,7 +125,7 @@ sub cli {
     my $pid = open(my $pipe, '-|') // die "fork: $!";
     if ($pid == 0) {
         open STDERR, '>&', \*STDOUT;
-        exec('timeout', 10, 'redis-cli', @where, @command)
+        exec('timeout', 60, 'redis-cli', @where, @command)
             or POSIX::_exit(127);
     }
     local $/;

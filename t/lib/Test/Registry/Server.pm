@@ -187,6 +187,14 @@ http {
     sendfile              on;
     open_file_cache       max=1000 inactive=60s;
     open_file_cache_valid 60s;
+
+    # a machine may stand still for a minute
+    fastcgi_read_timeout  600s;
+    fastcgi_send_timeout  600s;
+    client_header_timeout 600s;
+    client_body_timeout   600s;
+    send_timeout          600s;
+    keepalive_timeout     600s;
     $more{http}
 
     upstream registry {
@@ -327,7 +335,7 @@ sub run {
     if ($pid == 0) {
         open STDIN,  '<', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec('timeout', '-k', 1, 20, @command) or POSIX::_exit(127);
+        exec('timeout', '-k', 1, 300, @command) or POSIX::_exit(127);
     }
     local $/;
     my $out = <$pipe> // '';
