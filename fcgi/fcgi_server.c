@@ -99,12 +99,11 @@ fcgi_server_admit(fcgi_server_t *server)
 }
 
 
-/* Counts a connection that is closed. */
+/* Counts a connection that is closed, or has not come. */
 static void
 fcgi_server_forget(fcgi_server_t *server)
 {
     (void) atomic_fetch_sub(&server->open, 1);
-    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, -1);
 
     if (!atomic_load(&server->listening)) {
         fcgi_server_admit(server);
@@ -117,6 +116,7 @@ fcgi_server_close(fcgi_server_t *server, int fd)
 {
     atomic_store(&server->states[fd], FCGI_CONN_NONE);
     (void) close(fd);                   /* what was sent, was sent */
+    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, -1);
     fcgi_server_forget(server);
 }
 
@@ -281,42 +281,54 @@ fcgi_server_limit(int fd)
 }
 
 
-static void
-fcgi_server_accept(fcgi_thread_t *t)
+/* A connection whose number there is room for; or -1. */
+static int
+fcgi_server_next(fcgi_server_t *server)
 {
-    fcgi_server_t  *server = t->server;
-    int             fd;
+    int  fd;
 
     if (atomic_load(&server->draining)) {
-        return;
+        return -1;
     }
 
     fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd == -1) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED
-            && !atomic_load(&server->draining))
-        {
-            fcgi_log(server->service->log, REG_LOG_ERROR, "accept: %s",
-                     strerror(errno));
-            (void) usleep(10000);      /* out of descriptors: not a busy loop */
-        }
-
-        return;
-    }
-
     if (fd >= FCGI_SERVER_FDS) {
         (void) close(fd);                        /* nothing was promised */
+        return -1;
+    }
+
+    if (fd == -1 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED
+        && !atomic_load(&server->draining))
+    {
+        fcgi_log(server->service->log, REG_LOG_ERROR, "accept: %s",
+                 strerror(errno));
+        (void) usleep(10000);          /* out of descriptors: not a busy loop */
+    }
+
+    return fd;
+}
+
+
+/* It is counted before it comes: who drains sees it, or is seen. */
+static void
+fcgi_server_accept(fcgi_thread_t *t)
+{
+    fcgi_server_t  *server = t->server;
+    int             open = atomic_fetch_add(&server->open, 1) + 1;
+    int             fd = fcgi_server_next(server);
+
+    if (fd == -1) {
+        fcgi_server_forget(server);
         return;
     }
 
-    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, 1);
-
-    if (atomic_fetch_add(&server->open, 1) + 1 >= server->max) {
+    if (open >= server->max) {
         /* the rest waits in the listener's queue, or goes to a sibling */
         fcgi_server_admit(server);
     }
 
+    reg_metrics_add(server->service->metrics, FCGI_METRICS_CONNECTIONS, 0, 1);
     fcgi_server_limit(fd);
     atomic_store(&server->states[fd], FCGI_CONN_BUSY);
 

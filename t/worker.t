@@ -238,7 +238,7 @@ my $mute = daemon($r->{dir}, 'mute', 'bash', '-c',
 ok(wait_until(20, sub { -S "$r->{dir}/mute.sock" }), 'its socket is there');
 kill 'HUP', $mute->pid;                         # which it says something of
 my $unheard = eval { Test::Registry::Connection->new(
-    unix => "$r->{dir}/mute.sock", timeout => 20) };
+    unix => "$r->{dir}/mute.sock", timeout => 180) };
 ok($mute->alive && $unheard, 'a worker lives on when its log is gone');
 $mute->stop;
 
@@ -276,8 +276,14 @@ sub head {
         . record(PARAMS, '');
 }
 
+sub connections {
+    my ($pid) = @_;
+
+    return scalar grep { (readlink // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
+}
+
 sub worker {
-    return Test::Registry::Connection->new(unix => $r->socket, timeout => 40);
+    return Test::Registry::Connection->new(unix => $r->socket, timeout => 180);
 }
 
 my $c = worker();
@@ -353,7 +359,7 @@ for my $round (1, 2) {
         # Half of them go away at once, half stay.
         $round == 1 ? $c->close : push @open, $c;
     }
-    my $answer = $r->request('GET', '/v2/', timeout => 20);
+    my $answer = $r->request('GET', '/v2/', timeout => 180);
     is($answer->{status}, 200, "round $round: others are served");
     my @all = in_parallel(30, sub {
         $r->request('POST', '/v2/a/blobs/uploads/', body => '')->{status} });
@@ -367,7 +373,7 @@ SKIP: {
 }
 
 my @idle = map { worker() } 1 .. 100;
-is($r->request('GET', '/v2/', timeout => 20)->{status}, 200,
+is($r->request('GET', '/v2/', timeout => 180)->{status}, 200,
     'a hundred silent connections keep nobody from being served');
 $_->close for @idle;
 
@@ -463,11 +469,10 @@ is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
 # ---- and one that is about to be asked: nginx has connected, and writes next
 
 my ($server) = $r->worker_pids;
-my $open = sub { scalar grep { (readlink // '') =~ /^socket:/ }
-    glob "/proc/$server/fd/*" };
-my $before = $open->();
+my $before = connections($server);
 $c = worker();
-ok(wait_until(10, sub { $open->() > $before }), 'a connection is accepted');
+ok(wait_until(10, sub { connections($server) > $before }),
+    'a connection is accepted');
 kill 'TERM', $r->worker_pid;
 ok(wait_until(10, sub { !eval { worker() } }), 'the worker drains');
 $c->send(head('GET', '/v2/a/manifests/drained') . record(STANDARD_IN, ''));
@@ -477,6 +482,26 @@ $c->close;
 $r->stop_worker;
 $r->start_worker;
 
+# nor is one lost that a thread has just accepted, and not looked at yet
+{
+    my $slow = Test::Registry->new(root => $r->root, env => {
+        SLOW_ACCEPT_US => 1_000_000,
+        LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
+            $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so') });
+    my ($pid) = $slow->worker_pids;
+    my $begin = connections($pid);
+    my $late = Test::Registry::Connection->new(unix => $slow->socket);
+    ok(wait_until(10, sub { connections($pid) > $begin }), 'is accepted');
+    kill 'TERM', $slow->worker_pid;
+    # long enough for who would not wait for it
+    my $end = time + 3;
+    wait_until(10, sub { time > $end || !runs($pid) });
+    $late->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
+    like($late->receive(qr/(?!)/), qr/Status: 200/, 'and is answered');
+    $late->close;
+    $slow->stop_nginx;
+    $slow->stop_worker;
+}
 
 
 # ---- a master that is killed takes its workers with it

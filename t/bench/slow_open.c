@@ -3,7 +3,8 @@
  *
  * Preloaded into the worker, it lets each open below repositories/ take
  * SLOW_OPEN_US microseconds more; and that of a tag's link from within the
- * directory of tags, which is how lists read them.
+ * directory of tags, which is how lists read them.  With SLOW_ACCEPT_US, who has
+ * accepted a connection is as slow to see it.
  */
 
 #define _GNU_SOURCE
@@ -12,20 +13,41 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 
 static long  slow_open_us;
+static long  slow_accept_us;
+
+
+static long
+slow_open_variable(const char *name)
+{
+    const char  *us = getenv(name);
+
+    return us != NULL ? strtol(us, NULL, 10) : 0;
+}
 
 
 __attribute__((constructor)) static void
 slow_open_init(void)
 {
-    const char  *us = getenv("SLOW_OPEN_US");
+    slow_open_us = slow_open_variable("SLOW_OPEN_US");
+    slow_accept_us = slow_open_variable("SLOW_ACCEPT_US");
+}
 
-    slow_open_us = us != NULL ? strtol(us, NULL, 10) : 0;
+
+static void
+slow_open_rest(long us)
+{
+    struct timespec  rest = { us / 1000000, us % 1000000 * 1000 };
+
+    if (us > 0) {
+        (void) nanosleep(&rest, NULL);       /* a signal makes it shorter */
+    }
 }
 
 
@@ -44,11 +66,8 @@ slow_open_is(const char *path)
 static int
 slow_open_at(int dir, const char *path, int flags, mode_t mode)
 {
-    struct timespec  rest = { slow_open_us / 1000000,
-                              slow_open_us % 1000000 * 1000 };
-
     if (slow_open_us > 0 && slow_open_is(path)) {
-        (void) nanosleep(&rest, NULL);       /* a signal makes it shorter */
+        slow_open_rest(slow_open_us);
     }
 
     return (int) syscall(SYS_openat, dir, path, flags, mode);
@@ -131,4 +150,17 @@ int
 __openat64_2(int dir, const char *path, int flags)
 {
     return slow_open_at(dir, path, flags, 0);
+}
+
+
+int
+accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    int  connection = (int) syscall(SYS_accept4, fd, address, len, flags);
+
+    if (connection != -1) {
+        slow_open_rest(slow_accept_us);
+    }
+
+    return connection;
 }
