@@ -87,6 +87,10 @@ my $order = sub {
 };
 is($order->(), 'many,v1,v2', 'sorted by tag, with v2 before v10');
 is($order->(), 'v60,v59,v58', 'and the other way round');
+$browser->wide(360);
+cmp_ok($browser->shows('document.documentElement.scrollWidth'), '<=', 360,
+    'a phone has room for it');
+$browser->wide(1200);
 
 $browser->shows('location.hash = "team/app:v1", 1');
 ok($browser->comes("$text.includes('1 layer')"), 'an image')

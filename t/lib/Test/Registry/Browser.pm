@@ -6,6 +6,7 @@ package Test::Registry::Browser;
 #     $browser->open('http://127.0.0.1:5000/');
 #     $browser->shows('document.title');           its value
 #     $browser->comes('document.links.length > 2') whether that becomes true
+#     $browser->wide(360);                         its window, in pixels
 #     $browser->stop;
 #
 # Whatever the page logs or throws is in $browser->complaints.
@@ -122,6 +123,14 @@ sub comes {
     }
 
     return 1;
+}
+
+
+sub wide {
+    my ($self, $width) = @_;
+
+    $self->_call('Emulation.setDeviceMetricsOverride', { width => $width,
+        height => 800, deviceScaleFactor => 1, mobile => JSON::PP::false });
 }
 
 
