@@ -127,7 +127,7 @@ $(CTL): $(CTL_O) $B/libreg.a
 MODULE_NOUNS := $(shell sed -n '/^registry_nouns=/,/"$$/{s/registry_nouns=//;s/["\\]//g;p}' config)
 MODULE_DEPS  := config $(wildcard ngx_module/*.[ch]) \
                 $(foreach n,$(MODULE_NOUNS),src/$n.c src/$n.h)
-MODULE_CC   := -O2 -g -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+MODULE_CC   := $(CFLAGS) -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
                $(if $(filter address,$(SAN)),$(SANF))
 MODULE_LD   := -Wl,-z,relro -Wl,-z,now $(if $(filter address,$(SAN)),$(SANF))
 
@@ -138,7 +138,7 @@ $B/nginx/objs/Makefile: config
 	@rm -rf $B/nginx && mkdir -p $B/nginx
 	@for f in $(abspath $(NGINX_SRC))/*; do \
 	    case $$f in */objs|*/Makefile) ;; *) ln -s $$f $B/nginx/ ;; esac; done
-	@cd $B/nginx && test -x configure || ln -s auto/configure $B/nginx/configure
+	@cd $B/nginx && { test -x configure || ln -s auto/configure configure; }
 	$(call say,CONF,$(NGINX_SRC))
 	@cd $B/nginx && bash -c 'NGX_CONF_FLAGS=(--with-compat --with-threads \
 	    --with-http_v2_module --with-http_ssl_module); \
@@ -147,6 +147,9 @@ $B/nginx/objs/Makefile: config
 	    --with-cc-opt="$(MODULE_CC)" --with-ld-opt="$(MODULE_LD)" \
 	    --add-dynamic-module=$(CURDIR)' > configure.log 2>&1 \
 	    || { tail -20 configure.log >&2; rm -f objs/Makefile; exit 1; }
+
+# nginx's own Makefile has a CFLAGS of its own
+$(MODULE) $B/nginx-static/objs/nginx: MAKEOVERRIDES =
 
 $(MODULE): $B/nginx/objs/Makefile $(MODULE_DEPS)
 	$(call say,NGX,$@)
