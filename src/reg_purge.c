@@ -25,8 +25,9 @@ reg_purge_odd(const reg_purge_walk_t *w, const reg_name_t *name,
     char  about[REG_NAME_MAX + 1 + REG_UUID_LEN + 1];
 
     w->count->failed++;
-    (void) snprintf(about, sizeof(about), "%s%s%s", name->text,
-                    uuid != NULL ? "/" : "", uuid != NULL ? uuid : "");
+    (void) snprintf(about, sizeof(about), "%s%s%.*s", name->text,
+                    uuid != NULL ? "/" : "", REG_UUID_LEN,
+                    uuid != NULL ? uuid : "");
     w->purge->odd(w->purge->ctx, about, err);
 }
 
