@@ -283,15 +283,9 @@ fcgi_server_limit(int fd)
 
 /* A connection whose number there is room for; or -1. */
 static int
-fcgi_server_next(fcgi_server_t *server)
+fcgi_server_next(const fcgi_server_t *server)
 {
-    int  fd;
-
-    if (atomic_load(&server->draining)) {
-        return -1;
-    }
-
-    fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+    int  fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= FCGI_SERVER_FDS) {
         (void) close(fd);                        /* nothing was promised */
@@ -310,17 +304,17 @@ fcgi_server_next(fcgi_server_t *server)
 }
 
 
-/* It is counted before it comes: who drains sees it, or is seen. */
-static void
-fcgi_server_accept(fcgi_thread_t *t)
+/* A connection, which the caller owns; or -1.  It is counted before it comes: who
+ * drains sees it, or has let go of the listening socket. */
+static int
+fcgi_server_accept(fcgi_server_t *server)
 {
-    fcgi_server_t  *server = t->server;
-    int             open = atomic_fetch_add(&server->open, 1) + 1;
-    int             fd = fcgi_server_next(server);
+    int  open = atomic_fetch_add(&server->open, 1) + 1;
+    int  fd = fcgi_server_next(server);
 
     if (fd == -1) {
         fcgi_server_forget(server);
-        return;
+        return -1;
     }
 
     if (open >= server->max) {
@@ -332,8 +326,7 @@ fcgi_server_accept(fcgi_thread_t *t)
     fcgi_server_limit(fd);
     atomic_store(&server->states[fd], FCGI_CONN_BUSY);
 
-    /* nginx connects when it has something to say */
-    fcgi_server_serve(t, fd, FCGI_CONN_NEW);
+    return fd;
 }
 
 
@@ -348,7 +341,7 @@ fcgi_server_thread(void *data)
     struct epoll_event   event;
 
     for ( ;; ) {
-        int  n = epoll_wait(server->epoll, &event, 1, -1);
+        int  fd, n = epoll_wait(server->epoll, &event, 1, -1);
 
         if (n != 1) {
             continue;                            /* EINTR: there is no other */
@@ -359,7 +352,12 @@ fcgi_server_thread(void *data)
         }
 
         if (event.data.fd == server->listener) {
-            fcgi_server_accept(t);
+            fd = fcgi_server_accept(server);
+
+            if (fd != -1) {
+                /* nginx connects when it has something to say */
+                fcgi_server_serve(t, fd, FCGI_CONN_NEW);
+            }
 
         } else if (fcgi_server_claim(server, event.data.fd, FCGI_CONN_IDLE)) {
             fcgi_server_serve(t, event.data.fd, FCGI_CONN_IDLE);
@@ -414,18 +412,22 @@ fcgi_server_start_thread(fcgi_server_t *server, const pthread_attr_t *attr,
 
 
 /* Lets go of the listening socket, so that nobody queues up for a process that
- * will not accept.  Its number stays taken: a thread may just be using it. */
+ * will not accept.  Of a connection the kernel tells one process, once: who was
+ * told before takes what waits, or it would wait for the next one.  The number
+ * stays taken: a thread may just be using it. */
 static void
 fcgi_server_unlisten(fcgi_server_t *server)
 {
-    int  nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int  fd;
 
-    if (nothing == -1) {
-        return;                          /* then they wait for the end */
+    while (atomic_load(&server->open) < server->max
+           && (fd = fcgi_server_accept(server)) != -1)
+    {
+        fcgi_server_idle(server, fd, FCGI_CONN_NEW);
     }
 
-    (void) dup3(nothing, server->listener, O_CLOEXEC);   /* both are open */
-    (void) close(nothing);
+    /* nothing is accepted there, and both are open */
+    (void) dup3(server->wake, server->listener, O_CLOEXEC);
 }
 
 

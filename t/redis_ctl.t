@@ -110,7 +110,7 @@ cmp_ok($sum->{void}, '>', 30, 'the rest is void');
 $redis->pause;
 my $resumes = fork() // die "fork: $!";
 if ($resumes == 0) {
-    sleep 1;
+    select undef, undef, undef, 0.3;
     $redis->resume;
     POSIX::_exit(0);
 }

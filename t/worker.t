@@ -503,6 +503,30 @@ $r->start_worker;
     $slow->stop_worker;
 }
 
+# nor one of which the kernel has told only a process that drains, though there is
+# another one, which it would have told
+{
+    my $slow = Test::Registry->new(root => $r->root, env => {
+        SLOW_WAKE_US => 3_000_000, SLOW_SIGNAL_US => 2_000_000,
+        LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
+            $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so') });
+    my ($old) = $slow->worker_pids;
+    kill 'HUP', $slow->worker_pid;
+    ok(wait_until(10, sub {
+        my ($new) = grep { $_ != $old } $slow->worker_pids;
+        return $new && grep { 1 < (() = ($r->tree->content($_) // '')
+            =~ /^tfd:/mg) } glob "/proc/$new/fdinfo/*";
+    }), 'another process listens');
+    my $late = Test::Registry::Connection->new(unix => $slow->socket);
+    $late->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
+    ok($late->readable(60), 'somebody looks')
+        && like($late->receive(qr/\x01\x03\x00\x01\x00\x08/), qr/Status: 200/,
+            'and answers');
+    $late->close;
+    $slow->stop_nginx;
+    $slow->stop_worker;
+}
+
 
 # ---- a master that is killed takes its workers with it
 

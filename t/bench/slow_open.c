@@ -3,16 +3,19 @@
  *
  * Preloaded into the worker, it lets each open below repositories/ take
  * SLOW_OPEN_US microseconds more; and that of a tag's link from within the
- * directory of tags, which is how lists read them.  With SLOW_ACCEPT_US, who has
- * accepted a connection is as slow to see it.
+ * directory of tags, which is how lists read them.  SLOW_ACCEPT_US, SLOW_WAKE_US
+ * and SLOW_SIGNAL_US make it as slow to see that it has accepted a connection, that
+ * there is something to do, and that it was sent a signal.
  */
 
 #define _GNU_SOURCE
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,6 +24,8 @@
 
 static long  slow_open_us;
 static long  slow_accept_us;
+static long  slow_wake_us;
+static long  slow_signal_us;
 
 
 static long
@@ -37,6 +42,8 @@ slow_open_init(void)
 {
     slow_open_us = slow_open_variable("SLOW_OPEN_US");
     slow_accept_us = slow_open_variable("SLOW_ACCEPT_US");
+    slow_wake_us = slow_open_variable("SLOW_WAKE_US");
+    slow_signal_us = slow_open_variable("SLOW_SIGNAL_US");
 }
 
 
@@ -163,4 +170,29 @@ accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     }
 
     return connection;
+}
+
+
+int
+epoll_wait(int epoll, struct epoll_event *events, int max, int ms)
+{
+    int  n = epoll_pwait(epoll, events, max, ms, NULL);
+
+    if (n > 0) {
+        slow_open_rest(slow_wake_us);
+    }
+
+    return n;
+}
+
+
+int
+sigwait(const sigset_t *set, int *number)
+{
+    do {
+        *number = sigwaitinfo(set, NULL);
+    } while (*number == -1);
+
+    slow_open_rest(slow_signal_us);
+    return 0;
 }
