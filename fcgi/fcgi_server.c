@@ -304,8 +304,8 @@ fcgi_server_next(const fcgi_server_t *server)
 }
 
 
-/* A connection, which the caller owns; or -1.  It is counted before it comes: who
- * drains sees it, or has let go of the listening socket. */
+/* A connection, which the caller owns; or -1.  It is counted before it comes:
+ * who drains sees it, or has let go of the listening socket. */
 static int
 fcgi_server_accept(fcgi_server_t *server)
 {
