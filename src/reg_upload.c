@@ -24,6 +24,10 @@
 /* what goes past the page cache must be worth a request of its own */
 #define REG_UPLOAD_DIRECT  (64 * 1024)
 
+/* a state costs a wait for the disk and four names; so many bytes are read and
+ * hashed again in less */
+#define REG_UPLOAD_AGAIN   (256 * 1024)
+
 /* seconds in which whoever makes a session has made its data file */
 #define REG_UPLOAD_YOUNG   3600
 
@@ -576,7 +580,8 @@ reg_upload_save(reg_upload_t *up, reg_error_t *err)
 int
 reg_upload_suspend(reg_upload_t *up, reg_error_t *err)
 {
-    int  rc = up->offset == up->saved ? 0 : reg_upload_save(up, err);
+    int  rc = up->offset == up->saved || up->offset <= REG_UPLOAD_AGAIN
+              ? 0 : reg_upload_save(up, err);
 
     reg_upload_close(up);
 

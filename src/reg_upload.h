@@ -101,7 +101,7 @@ int reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err);
 
 /* Saves the digest's state for the next request and unlocks.  The data is
  * synced first: a power cut that kept the state and lost the data would make
- * the state lie. */
+ * the state lie.  Of 256 KiB and less neither is done. */
 int reg_upload_suspend(reg_upload_t *up, reg_error_t *err);
 
 /* Verifies the digest, makes the blob and NAME's link durable, and removes the

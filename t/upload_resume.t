@@ -131,8 +131,11 @@ my $dir = $r->tree->upload('a/states', uuid_of($location));
 like($r->tree->content("$dir/startedat") // '',
     qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/, 'startedat is a time');
 
-my $offset = 0;
-for my $size (1, 62, 1, 64, 100_000, 12_345) {
+my $offset = 262_144;
+$r->expect(202, 'PATCH', $location, body => substr($bytes, 0, $offset));
+is_deeply([glob "$dir/hashstates/*/*"], [],
+    'none of 256 KiB: they are hashed again');
+for my $size (1, 62, 1, 64, 10_000, 12_345) {
     $r->expect(202, 'PATCH', $location,
         body => substr($bytes, $offset, $size));
     $offset += $size;
@@ -265,15 +268,15 @@ for my $round (1 .. 3) {
 # ---- a state that is lost or damaged costs time, not the upload
 
 for my $damage ('missing', 'truncated') {
-    $bytes = bytes("state $damage", 50_000);
+    $bytes = bytes("state $damage", 500_000);
     $location = $r->start_upload('a/damage');
-    $r->expect(202, 'PATCH', $location, body => substr($bytes, 0, 30_000));
+    $r->expect(202, 'PATCH', $location, body => substr($bytes, 0, 300_000));
     my $file = $r->tree->upload('a/damage', uuid_of($location))
-        . '/hashstates/sha256/30000';
+        . '/hashstates/sha256/300000';
     ok(unlink($file), 'there was a state');
     write_file($file, 'sha') if $damage eq 'truncated';
     finished_ok($location, $bytes, "a state that is $damage",
-        substr($bytes, 30_000));
+        substr($bytes, 300_000));
 }
 
 fsck_ok($r, 'the tree is sound');

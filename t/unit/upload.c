@@ -83,6 +83,33 @@ append(const char *text)
 }
 
 
+/* So much that a state is saved of it. */
+static const char  much[256 * 1024 + 1] = "much";
+
+
+/* Of that and the text. */
+static reg_digest_t
+digest_of_much(const char *text)
+{
+    reg_hash_t    h;
+    reg_digest_t  d;
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, much, sizeof(much));
+    reg_hash_update(&h, text, strlen(text));
+    reg_hash_digest(&h, &d);
+
+    return d;
+}
+
+
+static void
+append_much(void)
+{
+    assert_int_equal(append_n(much, sizeof(much)), 0);
+}
+
+
 static void
 a_session_is_made_as_distribution_makes_it(void **state)
 {
@@ -227,6 +254,7 @@ chunks_may_come_at_any_cuts(void **state)
 static void
 only_the_newest_state_is_kept_and_it_is_go_s(void **state)
 {
+    static char    part[100 * 1000];
     char           text[256];
     unsigned char  want[REG_HASH_STATE_MAX];
     reg_hash_t     h;
@@ -235,46 +263,72 @@ only_the_newest_state_is_kept_and_it_is_go_s(void **state)
     (void) state;
 
     create(REG_SHA256);
+    reg_hash_init(&h, REG_SHA256);
 
     for (int i = 0; i < 5; i++) {
+        memset(part, 'a' + i, sizeof(part));
+        reg_hash_update(&h, part, sizeof(part));
         assert_int_equal(open_it(NULL), 0);
-        append("0123456789");
+        assert_int_equal(append_n(part, sizeof(part)), 0);
         assert_int_equal(reg_upload_suspend(&up, &err), 0);
     }
 
     assert_int_equal(tree_count(session("hashstates").text), 1);
-
-    reg_hash_init(&h, REG_SHA256);
-    for (int i = 0; i < 5; i++) {
-        reg_hash_update(&h, "0123456789", 10);
-    }
-
     n = reg_hash_export(&h, want);
-    assert_int_equal(tree_read(session("hashstates/sha256/50").text, text,
+    assert_int_equal(tree_read(session("hashstates/sha256/500000").text, text,
                                sizeof(text)), n);
     assert_memory_equal(text, want, n);
 }
 
 
 static void
+what_is_small_has_no_state_and_waits_for_nothing(void **state)
+{
+    const size_t        len = sizeof(much) - 1;
+    const reg_digest_t  d = tree_digest(REG_SHA256, (reg_str_t) { len, much });
+
+    (void) state;
+
+    create(REG_SHA256);
+
+    for (size_t at = 0; at < len; at += len / 2) {
+        fault_reset(0, 0, FAULT_FAILS);
+        fault_install(FAULT_FSYNC);
+        assert_int_equal(open_it(NULL), 0);
+        assert_int_equal(append_n(much + at, len / 2), 0);
+        assert_int_equal(reg_upload_suspend(&up, &err), 0);
+        assert_int_equal(fault.fsyncs + fault.fdatasyncs + fault.syncfss, 0);
+        assert_false(tree_has(session("hashstates").text));
+    }
+
+    assert_int_equal(open_it(NULL), 0);
+    assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
+    assert_null(fault.broken);
+    assert_null(fault_check_tree());
+    tree_store.sys = &reg_sys_kernel;
+}
+
+
+static void
 what_no_state_covers_is_hashed_again(void **state)
 {
-    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world!"));
+    reg_digest_t  d = digest_of_much("hello world!");
 
     (void) state;
 
     /* a writer that died after its data, before its state */
     create(REG_SHA256);
     assert_int_equal(open_it(NULL), 0);
-    append("hello ");
+    append_much();
     assert_int_equal(reg_upload_suspend(&up, &err), 0);
     assert_int_equal(open_it(NULL), 0);
-    append("world");
+    append("hello world");
     reg_upload_close(&up);
 
     assert_int_equal(open_it(NULL), 0);
-    assert_int_equal(up.offset, 11);
-    assert_int_equal(reg_hash_length(&up.hash), 11);
+    assert_int_equal(up.offset, sizeof(much) + 11);
+    assert_int_equal(reg_hash_length(&up.hash),
+                     sizeof(much) + 11);
     append("!");
     assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
 }
@@ -956,14 +1010,15 @@ a_session_goes_on_after_it_was_taken_back(void **state)
 static void
 no_state_is_left_of_what_was_taken_back(void **state)
 {
-    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello world, again"));
+    reg_digest_t  d = digest_of_much("hello world, again");
 
     (void) state;
 
     create(REG_SHA256);
     assert_int_equal(open_it(NULL), 0);
+    append_much();
     append("hello earth");
-    assert_int_equal(reg_upload_rewind(&up, 6, &err), 0);
+    assert_int_equal(reg_upload_rewind(&up, sizeof(much) + 6, &err), 0);
     assert_int_equal(reg_upload_suspend(&up, &err), 0);
 
     /* a writer that dies */
@@ -1005,19 +1060,18 @@ a_session_s_directory_serves_another_one(void **state)
     ino_t       before;
     char        text[64];
 
+    const reg_digest_t  d = digest_of_much("one");
+
     (void) state;
 
     create(REG_SHA256);
     memcpy(first, uuid, sizeof(first));
     before = session_inode();
     assert_int_equal(open_it(NULL), 0);
-    append("on");
+    append_much();
     assert_int_equal(reg_upload_suspend(&up, &err), 0);   /* leaves a state */
     assert_int_equal(open_it(NULL), 0);
-    append("e");
-
-    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("one"));
-
+    append("one");
     assert_int_equal(reg_upload_commit(&up, &d, &err), 0);
 
     reg_layout_spare(&spare, &tree_store.v2);
@@ -1148,8 +1202,14 @@ only_so_many_directories_are_kept(void **state)
 /* ---- the crash loops ----------------------------------------------------- */
 
 
-static const reg_str_t  pushed = { 21, "what is pushed here .." };
+/* What is pushed, all but the last bytes at first: so little that no state is
+ * saved of it, or more. */
+#define PUSHED_LAST  11
 
+static const reg_str_t  pushed_short = { 21, "what is pushed here .." };
+static char             pushed_bytes[256 * 1024 + 2 * PUSHED_LAST];
+
+static reg_str_t     pushed = { 21, "what is pushed here .." };
 static reg_digest_t  pushed_digest;
 
 
@@ -1169,10 +1229,10 @@ run_push(void)
     no_error();
     rc = reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
          || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
-         || append_n(pushed.data, 10) == -1
+         || append_n(pushed.data, pushed.len - PUSHED_LAST) == -1
          || reg_upload_suspend(&up, &err) == -1
          || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
-         || append_n(pushed.data + 10, pushed.len - 10) == -1
+         || append_n(pushed.data + pushed.len - PUSHED_LAST, PUSHED_LAST) == -1
          || reg_upload_commit(&up, &pushed_digest, &err) == -1 ? -1 : 0;
 
     reg_upload_close(&up);
@@ -1222,7 +1282,7 @@ prepare_resumable(void)
 
     if (reg_upload_create(&tree_store, &name, REG_SHA256, uuid, &err) == -1
         || reg_upload_open(&up, &tree_store, &name, uuid, NULL, &err) == -1
-        || append_n(pushed.data, 10) == -1
+        || append_n(pushed.data, pushed.len - PUSHED_LAST) == -1
         || reg_upload_suspend(&up, &err) == -1)
     {
         return -1;
@@ -1277,7 +1337,7 @@ check_resume(bool done)
 
     if (bad == NULL && !done
         && reg_upload_stat(&tree_store, &name, uuid, &offset, &err) == 0
-        && offset < 10)
+        && offset < (int64_t) pushed.len - PUSHED_LAST)
     {
         return "bytes that had been acknowledged are gone";
     }
@@ -1345,12 +1405,26 @@ loop(const fault_loop_t *l)
 }
 
 
+/* Without a state, and with one. */
+static void
+loop_both(const fault_loop_t *l)
+{
+    loop(l);
+
+    memset(pushed_bytes, 'p', sizeof(pushed_bytes));
+    pushed = (reg_str_t) { sizeof(pushed_bytes), pushed_bytes };
+    loop(l);
+    pushed = pushed_short;
+}
+
+
 static void
 no_fault_breaks_a_push(void **state)
 {
     (void) state;
 
-    loop(&(fault_loop_t) { "a push", prepare_nothing, run_push, check_push });
+    loop_both(&(fault_loop_t) { "a push", prepare_nothing, run_push,
+                                check_push });
 }
 
 
@@ -1359,8 +1433,8 @@ no_fault_breaks_a_push_of_what_is_there(void **state)
 {
     (void) state;
 
-    loop(&(fault_loop_t) { "a second push", prepare_pushed, run_push,
-                           check_pushed });
+    loop_both(&(fault_loop_t) { "a second push", prepare_pushed, run_push,
+                                check_pushed });
 }
 
 
@@ -1381,8 +1455,8 @@ no_fault_takes_what_a_resumed_push_had(void **state)
 {
     (void) state;
 
-    loop(&(fault_loop_t) { "a resumed push", prepare_resumable, run_resume,
-                           check_resume });
+    loop_both(&(fault_loop_t) { "a resumed push", prepare_resumable,
+                                run_resume, check_resume });
 }
 
 
@@ -1517,6 +1591,7 @@ main(void)
         TEST(a_wrong_digest_leaves_the_session_as_it_was),
         TEST(chunks_may_come_at_any_cuts),
         TEST(only_the_newest_state_is_kept_and_it_is_go_s),
+        TEST(what_is_small_has_no_state_and_waits_for_nothing),
         TEST(what_no_state_covers_is_hashed_again),
         TEST(broken_states_are_not_believed),
         TEST(a_state_of_another_offset_is_not_believed),
