@@ -65,11 +65,29 @@ sub walk {
 
 sub all { return join ' ', sort keys %tags }
 
+# What is answered, once it is that.  Where Redis could not be told of a change,
+# as on a machine that is busy, another one may be late by as much as a proof is
+# good for (REG_REDISPOOL_WINDOW).
+
+my $changed = time;
+
+sub soon {
+    my ($want, $ask) = @_;
+
+    my ($got, $begin);
+    do {
+        $begin = time;
+        $got = $ask->();
+    } while $got ne $want && $begin <= $changed + 0.25;
+    return $got;
+}
+
 sub tags_are {
     my ($registry, $n, $title) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($got, $want) = (walk($registry, $n), all());
+    my $want = all();
+    my $got = soon($want, sub { walk($registry, $n) });
     ok($got eq $want, $title)
         or diag(length($got) > 500 ? length $got : $got);
 }
@@ -111,6 +129,7 @@ sub push_tag {
     my ($registry, $tag) = @_;
     $registry->push_manifest('a/b', $tag, $image->{bytes}, $image->{type});
     $tags{$tag} = 1;
+    $changed = time;
 }
 
 sub delete_tag {
@@ -118,6 +137,26 @@ sub delete_tag {
     my $a = $registry->request('DELETE', "/v2/a/b/manifests/$tag");
     is($a->{status}, 202, "$tag is deleted") if $a->{status} != 202;
     delete $tags{$tag};
+    $changed = time;
+}
+
+# The lists are what they were, but for a machine that was so busy that Redis was
+# not used for a moment.
+
+sub still_ok {
+    my ($mark, $title) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    ok(mark() eq $mark || grep({ $_->log_of_worker =~ /not used/ } $r, $other),
+        $title);
+}
+
+sub first_are {
+    my ($registry, $what, $wrong) = @_;
+
+    my $want = join ' ', (sort keys %tags)[0 .. 49];
+    my $got = soon($want, sub { join ' ', tags_of($registry, 'n=50') });
+    push @$wrong, "$what: $got" if $got ne $want;
 }
 
 
@@ -146,8 +185,9 @@ is_deeply([tags_of($r, "n=100&last=$sorted[-1]")], [], 'after the last');
 is_deeply([tags_of($r, 'n=0')], [], 'none');
 is_deeply([tags_of($r, 'n=2&last=v02500%20')], [@sorted[2501, 2502]],
     'after what can be no tag');
-is(mark(), $mark, 'all by one filling');
-unlike($_->log_of_worker, qr/warn redis/, 'nothing is odd') for $r, $other;
+still_ok($mark, 'all by one filling');
+unlike($_->log_of_worker, qr/is not ours|refused/, 'nothing is odd')
+    for $r, $other;
 
 
 # ---- changes
@@ -157,35 +197,34 @@ for my $n (1 .. 30) {
     my ($one, $two) = $n % 2 ? ($r, $other) : ($other, $r);
 
     push_tag($one, "n$n");
-    for ($one, $two) {
-        my $got = join ' ', tags_of($_, 'n=50');
-        my $want = join ' ', (sort keys %tags)[0 .. 49];
-        push @wrong, "push of n$n: $got" if $got ne $want;
-    }
+    first_are($_, "push of n$n", \@wrong) for $one, $two;
     next if $n % 3;
     my $gone = 'n' . ($n - 1);
     delete_tag($two, $gone);
-    for ($one, $two) {
-        my $got = join ' ', tags_of($_, 'n=50');
-        my $want = join ' ', (sort keys %tags)[0 .. 49];
-        push @wrong, "delete of $gone: $got" if $got ne $want;
-    }
+    first_are($_, "delete of $gone", \@wrong) for $one, $two;
 }
 ok(!@wrong, 'pushes and deletes are in the next list of both')
     or diag(join "\n", @wrong[0 .. ($#wrong < 3 ? $#wrong : 3)]);
 tags_are($_, 1000, 'and all tags are') for $r, $other;
-is(mark(), $mark, 'without another filling');
+still_ok($mark, 'without another filling');
 
 my $second = $r->push_image('a/b', 'x1', config => '{"second":1}');
 $r->push_manifest('a/b', $_, $second->{bytes}) for 'x2', 'x3';
-is(join(' ', tags_of($other, 'n=9&last=w')), 'x1 x2 x3', 'three tags');
+my $last = sub {
+    my ($registry, $want, $title) = @_;
+    $changed = time;
+    is(soon($want, sub { join ' ', tags_of($registry, 'n=9&last=w') }), $want,
+        $title);
+};
+$last->($other, 'x1 x2 x3', 'three tags');
 is($other->request('DELETE', "/v2/a/b/manifests/$second->{digest}")->{status},
     202, 'of a manifest that is deleted');
-is(join(' ', tags_of($_, 'n=9&last=w')), '', 'go with it') for $r, $other;
+$last->($_, '', 'go with it') for $r, $other;
 my $query = join '&', map { sprintf 'tag=y%02d', $_ } 1 .. 30;
 $r->expect(201, 'PUT', "/v2/a/b/manifests/$image->{digest}?$query",
     headers => ['Content-Type' => $image->{type}], body => $image->{bytes});
 $tags{ sprintf 'y%02d', $_ } = 1 for 1 .. 30;
+$changed = time;
 tags_are($_, 1000, 'a push of 30 tags') for $r, $other;
 
 
