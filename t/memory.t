@@ -73,7 +73,8 @@ my $digest = 'sha256:' . $sha->hexdigest;
 $answer = $r->request('PUT', with_digest($location, $digest), body => '');
 is($answer->{status}, 201, 'the PUT') or diag($answer);
 my $put = time() - $begin;
-cmp_ok($put, '<', 30, 'is answered while a client waits');
+ok($put < 30 || $put < $pushed / 8, 'is answered while a client waits')
+    or diag($put);
 
 
 # ---- pull

@@ -313,7 +313,8 @@ sub opens {
 for my $query ('', 'n=100', 'artifactType=application%2Fx.few') {
     my $n;
     my $opens = opens(sub { $n = listed($many, $query) });
-    cmp_ok($opens, '<', 20, "76: a page of $n is read with $opens opens,"
+    # some of them by the worker's own chores
+    cmp_ok($opens, '<', 60, "76: a page of $n is read with $opens opens,"
         . " not 10 000 ('$query')");
 }
 
