@@ -327,6 +327,7 @@ help:
 	@echo "    make clean"
 	@echo
 	@echo "  Variables: LISTEN ROOT RUNDIR CONFIG REDIS OPEN (run), NGINX_SRC NGINX CC"
-	@echo "  SAN=address|thread (build, test), TESTS JOBS (test), PEERS BENCH (bench)"
+	@echo "  CFLAGS, SAN=address|thread (build, test), TESTS JOBS (test),"
+	@echo "  PEERS BENCH (bench)"
 
 -include $(wildcard $B/src/*.d $B/fcgi/*.d $B/ctl/*.d $B/unit/*.d)
