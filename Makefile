@@ -22,6 +22,9 @@ DESTDIR ?=
 NGINX_SRC ?= /usr/share/nginx/src
 NGINX     ?= $(shell command -v nginx || echo /usr/sbin/nginx)
 
+# nginx takes a variable of this name for inherited sockets
+unexport NGINX
+
 # address (with undefined) or thread: an instrumented build of its own
 SAN ?=
 
