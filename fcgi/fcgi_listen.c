@@ -243,6 +243,38 @@ fcgi_listen_open(fcgi_listen_t *l, const reg_config_t *config,
 
 
 void
+fcgi_listen_decline(void)
+{
+    if (fcgi_listen_is_kept()) {
+        fcgi_notify_drop();
+        (void) close(FCGI_LISTEN_SYSTEMD);       /* nothing was accepted */
+    }
+}
+
+
+void
+fcgi_listen_turn_away(const fcgi_listen_t *l)
+{
+    int  fd, flags = fcntl(l->fd, F_GETFL);
+
+    /* as the workers want it, who may not have come to that */
+    if (flags == -1 || fcntl(l->fd, F_SETFL, flags | O_NONBLOCK) == -1) {
+        return;
+    }
+
+    for (int n = 0; n < FCGI_LISTEN_BACKLOG; n++) {
+        fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd == -1) {
+            return;
+        }
+
+        (void) close(fd);                        /* nothing was promised */
+    }
+}
+
+
+void
 fcgi_listen_close(fcgi_listen_t *l)
 {
     struct stat  st;

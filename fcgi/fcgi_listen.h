@@ -35,6 +35,13 @@ typedef struct {
 int fcgi_listen_open(fcgi_listen_t *listen, const reg_config_t *config,
     reg_error_t *err);
 
+/* Closes what a process before this one has left, and nobody has opened: who
+ * waits there is not to wait for one that does not start. */
+void fcgi_listen_decline(void);
+
+/* Closes the connections that nobody has accepted yet. */
+void fcgi_listen_turn_away(const fcgi_listen_t *listen);
+
 /* Closes it, and removes the path if it is still the one made here. */
 void fcgi_listen_close(fcgi_listen_t *listen);
 

@@ -18,6 +18,7 @@
 #define FCGI_MASTER_YOUNG     1000       /* ms: dead before is dead at once */
 #define FCGI_MASTER_DELAY     100        /* ms, doubled up to … */
 #define FCGI_MASTER_DELAY_MAX 5000
+#define FCGI_MASTER_HOPELESS  400        /* a delay: nobody will serve soon */
 #define FCGI_MASTER_GRACE     2000       /* ms after drain_timeout */
 
 
@@ -77,8 +78,14 @@ fcgi_master_child(const fcgi_master_t *m, size_t child, pid_t master)
     }
 
     fcgi_metrics_enter(m->metrics, child, m->config);
-    exit(fcgi_worker_run(m->config, m->listen.fd, m->log, m->throttle,
-                         m->metrics));
+
+    if (fcgi_worker_run(m->config, m->listen.fd, m->log, m->throttle,
+                        m->metrics) != 0)
+    {
+        _exit(1);                        /* threads may still run */
+    }
+
+    exit(0);
 }
 
 
@@ -192,6 +199,13 @@ fcgi_master_bury(fcgi_master_t *m, fcgi_child_t *child, int status)
 
     if (wanted && young) {
         fcgi_master_delay(m);
+
+        /* who is refused at once is better off than who waits for nginx's
+         * patience to end */
+        if (m->delay >= FCGI_MASTER_HOPELESS && fcgi_master_count(m, 0) == 0) {
+            fcgi_listen_turn_away(&m->listen);
+        }
+
     } else if (wanted) {
         m->delay = 0;
     }
@@ -398,6 +412,7 @@ fcgi_master_run(reg_config_t *config, fcgi_log_t *log,
         || fcgi_listen_open(&m->listen, config, &err) == -1)
     {
         fcgi_log(log, REG_LOG_ERROR, "%s", reg_error_message(&err));
+        fcgi_listen_decline();
         fcgi_master_free(m);
         return 1;
     }

@@ -8,7 +8,8 @@
  *     SIGUSR2           the program that lies on the disk now takes over, if it
  *                       would start; workers drain
  *     SIGCHLD           a worker that died is replaced, at growing intervals
- *                       if it died at once
+ *                       if it died at once; when all do, who waits at the
+ *                       socket is turned away
  *
  * Workers die with their master.
  */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fcgi_check.h"
+#include "fcgi_listen.h"
 #include "fcgi_log.h"
 #include "fcgi_master.h"
 #include "reg_access.h"
@@ -205,21 +206,21 @@ main_store(const reg_config_t *config, int *refused, reg_error_t *err)
 }
 
 
-/* --check looks and makes nothing.  The sentence for a failure of the system's
- * says which, and where. */
+/* --check looks and makes nothing; a start and a reload look first.  The
+ * sentence for a failure of the system's says which, and where. */
 static int
 main_places(main_options_t *o, const reg_config_t *config, reg_error_t *err)
 {
     char  text[FCGI_CHECK_TEXT];
     int   rc, refused = 0;
 
-    if (o->action != MAIN_CHECK) {
-        rc = main_store(config, &refused, err);
+    rc = (o->action == MAIN_CHECK && fcgi_check_owner(config, err) == -1)
+         || fcgi_check_places(config, &o->missing, &refused, err) == -1
+         ? -1 : 0;
 
-    } else {
-        rc = fcgi_check_owner(config, err) == -1
-             || fcgi_check_places(config, &o->missing, &refused, err) == -1
-             ? -1 : 0;
+    if (o->action != MAIN_CHECK) {
+        reg_buf_free(&o->missing);       /* is made, or is systemd's to make */
+        rc = rc == -1 ? -1 : main_store(config, &refused, err);
     }
 
     if (rc == 0 && refused != 0) {
@@ -339,6 +340,11 @@ main(int argc, char **argv)
 
     if (main_load(&o, &config, &err) == -1) {
         fcgi_log(&o.log, REG_LOG_ERROR, "%s", reg_error_message(&err));
+
+        if (o.action == MAIN_SERVE) {
+            fcgi_listen_decline();
+        }
+
         return 1;
     }
 

@@ -95,7 +95,7 @@ sub times_in {
         my ($before) = children($r->worker_pid);
         kill 'USR1', $r->worker_pid;
         wait_until(300, sub { $starts->() > $n }) or die "it does not start\n";
-        return (children($r->worker_pid))[0] != $before;
+        return (children($r->worker_pid))[0] != ($before // 0);
     };
 
     like($r->log_of_worker, qr/^FDSTORE=1\nFDNAME=registry-fcgi$/m,
@@ -127,9 +127,44 @@ sub times_in {
         'and the old one is not kept');
     $restart->();
     is($r->request('GET', '/v2/')->{status}, 200, 'but the new one is');
+
+    # nobody waits for a process that does not come
+    my $good = Test::Registry::Tree->content($r->config_file);
+    my $drops = times_in($r->log_of_worker, qr/^FDSTOREREMOVE=1$/m);
+    $r->expect_log(qr/connect\(\) to unix:/);
+    $r->write_config("nonsense: [\n");
+    kill 'USR1', $r->worker_pid;
+    ok(wait_until(40, sub {
+        $r->request('GET', '/v2/', timeout => 40)->{status} == 502 }),
+        'a restart into a wrong configuration: who comes is refused at once');
+    ok(wait_until(20, sub { $drops
+        < times_in($r->log_of_worker, qr/^FDSTOREREMOVE=1$/m) }),
+        'and the socket is not kept for it');
+    $r->write_config($good);
+    $restart->();
+    is($r->request('GET', '/v2/')->{status}, 200, 'until it is mended');
     $r->stop_nginx;
     $r->stop_worker;
     fsck_ok($r, 'the tree is sound');
+}
+
+
+# ---- workers that end as soon as they begin
+
+{
+    my $r = Test::Registry->new;
+    $r->stop_worker;
+    my $journal = $r->path('_journal');
+    rename $journal, "$journal.away" or die $!;
+    write_file($journal, '');
+    $r->start_worker;
+    my $answer = $r->request('GET', '/v2/', timeout => 40);
+    error_is($answer, 502, 'UNAVAILABLE', 'no worker can begin: who comes does'
+        . ' not wait until nginx has no patience any more');
+    unlink $journal or die $!;
+    ok(wait_until(300, sub {
+        $r->request('GET', '/v2/', timeout => 40)->{status} == 200 }),
+        'and is served when one can');
 }
 
 

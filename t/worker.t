@@ -413,6 +413,15 @@ ok(wait_until(15, sub {
     'SIGHUP with another socket: the log says what it takes');
 ok(!-e "$r->{dir}/another.sock", 'and there is none');
 
+$r->write_config($text =~ s/enabled: true/enabled: false/r
+    . "  audit:\n    path: $r->{dir}/nowhere/audit.log\n");
+kill 'HUP', $r->worker_pid;
+ok(wait_until(15, sub {
+    $r->log_of_worker =~ m{error reload: .*audit\.path: .*No such file.*before} }),
+    'SIGHUP with a place that no worker could use: the log names it');
+is($r->request('GET', '/v2/a/manifests/v1')->{status}, 200,
+    'and those go on who have a better one');
+
 $r->write_config($text);
 kill 'HUP', $r->worker_pid;
 ok(wait_until(15, sub {
@@ -466,12 +475,83 @@ is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
     'and was stored');
 
 
+# ---- whatever else is signalled meanwhile
+
+# Waits until a process has taken the signals that it was sent.
+sub has_heard {
+    my ($pid) = @_;
+
+    return wait_until(20, sub {
+        $r->tree->content("/proc/$pid/status") !~ /^S[ih]\w*Pnd:\s*0*[1-9a-f]/m });
+}
+
+sub half_a_put {
+    my ($tag) = @_;
+
+    my $c = worker();
+    $c->send(head('PUT', "/v2/a/manifests/$tag", CONTENT_TYPE => $TYPE{oci},
+        CONTENT_LENGTH => length $manifest)
+        . record(STANDARD_IN, substr($manifest, 0, 50)));
+    wait_until(20, sub { $c->unread == 0 }) or die "nobody reads\n";
+    return $c;
+}
+
+$c = half_a_put('again');
+my $before = $r->log_of_worker;
+for my $signal (qw(TERM TERM INT HUP USR2)) {
+    kill $signal, $r->worker_pid;
+    ok(has_heard($r->worker_pid), "SIG$signal is heard");
+}
+$c->send(record(STANDARD_IN, substr($manifest, 50)) . record(STANDARD_IN, ''));
+like($c->receive(qr/\x01\x03\x00\x01\x00\x08/), qr/Status: 201/,
+    'a second signal changes nothing while the worker drains');
+$c->close;
+$r->stop_worker;
+unlike(substr($r->log_of_worker, length $before), qr/reload|upgrade/,
+    'and none is taken for a reload or an upgrade');
+
+
+# ---- a request that lasts too long
+
+$r->{opt}{worker}{drain_timeout} = 1;
+$r->write_config;
+$r->start_worker;
+$c = half_a_put('late');
+$before = $r->log_of_worker;
+$r->stop_worker;
+$before = substr($r->log_of_worker, length $before);
+like($before, qr/warn drain_timeout is over: 1 requests are cut off/,
+    'drain_timeout: what lasts longer is cut off, and the log says so');
+like($before, qr/worker \d+ ended with status 1\n.*stopped$/m,
+    'by the worker itself') or diag($before);
+is($c->receive(qr/(?!)/), '', 'who waits hears the end');
+$c->close;
+
+# who cannot end by himself is ended, however often it is asked for
+$r->start_worker;
+my ($frozen) = $r->worker_pids;
+kill 'STOP', $frozen;
+my $asked = 0;
+ok(wait_until(20, sub {
+    kill 'TERM', $r->worker_pid;
+    return $asked++ > 100 && !runs($frozen);
+}), 'a worker that stands still is killed soon after it');
+$r->stop_worker;
+like($r->log_of_worker, qr/worker $frozen was ended by signal 9/,
+    'and the log says so');
+delete $r->{opt}{worker}{drain_timeout};
+$r->write_config;
+$r->start_worker;
+is($r->request('GET', '/v2/a/manifests/late')->{status}, 404,
+    'of what was cut off nothing is there');
+
+
 # ---- and one that is about to be asked: nginx has connected, and writes next
 
 my ($server) = $r->worker_pids;
-my $before = connections($server);
+my $conns = connections($server);
 $c = worker();
-ok(wait_until(10, sub { connections($server) > $before }),
+ok(wait_until(10, sub { connections($server) > $conns }),
     'a connection is accepted');
 kill 'TERM', $r->worker_pid;
 ok(wait_until(10, sub { !eval { worker() } }), 'the worker drains');
