@@ -77,6 +77,11 @@ fcgi_worker_journal_say(const reg_config_t *config,
                  " last pushes before it were put in place again", redone);
     }
 
+    if (journal != NULL && reg_journal_has_deserted(journal)) {
+        fcgi_log(log, REG_LOG_WARN, "journal: a process of nginx's that stands"
+                 " still had it open, and writes to it no more");
+    }
+
     if (why->code == REG_INSUFFICIENT_STORAGE) {
         fcgi_log(log, REG_LOG_WARN, "journal: no room for one, pushes go"
                  " without: %s: %s", why->where, strerror(why->sys));

@@ -17,7 +17,7 @@
  * REG_JOURNAL_DELAY ms later a thread lets nobody in any more, waits until all
  * have left, makes a checkpoint, and closes the journal; who comes meanwhile
  * begins the next one.  A worker that starts when no other is there waits for
- * the visits to end.
+ * the visits to end, but not for one that stands still (reg_logfile.h).
  *
  * What a process has written that dies is in the journal until somebody makes
  * a checkpoint, or the first worker does it again.

@@ -701,6 +701,13 @@ reg_journal_is_used(const reg_journal_t *j)
 
 
 bool
+reg_journal_has_deserted(const reg_journal_t *j)
+{
+    return j->file.deserted;
+}
+
+
+bool
 reg_journal_is_there(const reg_journal_t *j)
 {
     return reg_logfile_is_there(&j->file);

@@ -84,6 +84,9 @@ reg_journal_t *reg_journal_open(reg_store_t *store, size_t half,
  * done with it but to keep it open, for as long as one works on the tree. */
 bool reg_journal_is_used(const reg_journal_t *j);
 
+/* Whether it was opened in spite of a visit that did not end. */
+bool reg_journal_has_deserted(const reg_journal_t *j);
+
 /* Whether a start after a crash would find what is written to it: not if
  * another tree is in the place of the one that it was opened in. */
 bool reg_journal_is_there(const reg_journal_t *j);

@@ -18,6 +18,7 @@
 
 #define REG_LOGFILE_MAGIC  0x316c6e72756f6a72u
 #define REG_LOGFILE_MODE   0600
+#define REG_LOGFILE_NAP    5             /* ms */
 
 
 /* The first bytes of a half; the rest of REG_LOGFILE_START is zero. */
@@ -29,6 +30,8 @@ typedef struct {
     unsigned char  key[REG_RECORD_KEY];
     unsigned char  check[32];           /* sha256 of what is before */
 } reg_logfile_head_t;
+
+static int reg_logfile_replace(reg_logfile_t *f, reg_error_t *err);
 
 _Static_assert(sizeof(reg_logfile_head_t) == 32 + REG_RECORD_KEY + 32,
                "a head has no holes");
@@ -552,6 +555,7 @@ reg_logfile_renew(reg_logfile_t *f, reg_error_t *err)
     uint64_t  generation = 0;
 
     if (f->half != 0 && reg_logfile_forget(f, &generation, err) == 0
+        && (!f->deserted || reg_logfile_replace(f, err) == 0)
         && reg_logfile_make(f, generation, err) == 0)
     {
         return reg_logfile_settle(f, err);
@@ -657,6 +661,25 @@ reg_logfile_identify(const reg_logfile_t *f, int fd, reg_logfile_id_t *id,
 }
 
 
+/* A log that nobody else has, in the place of the one that was done again. */
+static int
+reg_logfile_replace(reg_logfile_t *f, reg_error_t *err)
+{
+    (void) close(f->log);               /* what matters was synced */
+    (void) close(f->batches);
+    f->log = f->batches = -1;
+
+    if (reg_logfile_remove(f, "log", err) == -1
+        || (f->log = reg_logfile_open_one(f, "log", err)) == -1
+        || reg_logfile_open_batches(f, err) == -1)
+    {
+        return -1;
+    }
+
+    return reg_logfile_identify(f, f->log, &f->log_id, err);
+}
+
+
 /* Asks ext4 to make the directories of the tree in places of their own.
  * Without a journal it writes, in each fdatasync of the log, the block that has
  * the log's inode with fifteen others, and waits for that, if any of these has
@@ -723,6 +746,70 @@ reg_logfile_take_dir(reg_logfile_t *f, reg_error_t *err)
 }
 
 
+/* 1: they do not end.  Naps are counted, so that the time in which all stood
+ * still is nobody's fault. */
+static int
+reg_logfile_await_visits(const reg_logfile_t *f, reg_error_t *err)
+{
+    const struct timespec  nap = { 0, REG_LOGFILE_NAP * REG_CLOCK_MS };
+
+    for (int n = 0; n < REG_LOGFILE_PATIENCE / REG_LOGFILE_NAP; n++) {
+        if (reg_logfile_try(f, REG_LOGFILE_VISIT, F_WRLCK) == 0) {
+            return 0;
+        }
+
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+            return reg_logfile_failed(f, "lock", err);
+        }
+
+        (void) nanosleep(&nap, NULL);            /* a shorter one is fine */
+    }
+
+    return 1;
+}
+
+
+static int
+reg_logfile_open_state(reg_logfile_t *f, reg_error_t *err)
+{
+    f->state = reg_logfile_open_one(f, "state", err);
+
+    return f->state == -1
+           ? -1 : reg_logfile_identify(f, f->state, &f->state_id, err);
+}
+
+
+/* Leaves the state to those who have it, and is alone in a new one. */
+static int
+reg_logfile_desert(reg_logfile_t *f, reg_error_t *err)
+{
+    f->deserted = true;
+    (void) close(f->state);             /* locks go with it */
+    f->state = -1;
+
+    return reg_logfile_remove(f, "state", err) == -1
+           || reg_logfile_open_state(f, err) == -1
+           ? -1 : reg_logfile_lock(f, REG_LOGFILE_LIVE, F_WRLCK, err);
+}
+
+
+/* Nobody opens the files meanwhile to stay (f->dir); who comes to visit sees
+ * that nobody lives there yet. */
+static int
+reg_logfile_end_visits(reg_logfile_t *f, reg_error_t *err)
+{
+    int  rc;
+
+    while ((rc = reg_logfile_await_visits(f, err)) == 1) {
+        if (reg_logfile_desert(f, err) == -1) {
+            return -1;
+        }
+    }
+
+    return rc;
+}
+
+
 /* With the others, or alone if there are none. */
 static int
 reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
@@ -732,7 +819,7 @@ reg_logfile_enter(reg_logfile_t *f, bool *alone, reg_error_t *err)
     *alone = reg_logfile_try(f, REG_LOGFILE_LIVE, F_WRLCK) == 0;
 
     if (*alone) {
-        return reg_logfile_lock(f, REG_LOGFILE_VISIT, F_WRLCK, err);
+        return reg_logfile_end_visits(f, err);
     }
 
     if (errno != EAGAIN && errno != EACCES) {
@@ -782,9 +869,8 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     if (reg_logfile_take_dir(f, err) == -1
         || reg_logfile_open_log(f, err) == -1
         || reg_logfile_open_batches(f, err) == -1
-        || (f->state = reg_logfile_open_one(f, "state", err)) == -1
+        || reg_logfile_open_state(f, err) == -1
         || reg_logfile_identify(f, f->log, &f->log_id, err) == -1
-        || reg_logfile_identify(f, f->state, &f->state_id, err) == -1
         || reg_logfile_enter(f, alone, err) == -1)
     {
         /* a full disk is no reason to leave a log alone that is there */

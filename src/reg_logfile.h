@@ -37,6 +37,12 @@
  *                 (reg_guest.h); alone, by who has LIVE alone: it waits for
  *                 those, and keeps others out until it has come in
  *
+ * A visit that does not end, of a process that stands still, is waited for
+ * REG_LOGFILE_PATIENCE ms.  Then its files lose their names: the state first,
+ * the log when what is in it was done again.  What it writes from there on
+ * nobody reads, and it has to ask for the names (reg_logfile_is_there()) when
+ * it has put in place what it had written, before it believes in that.
+ *
  * Blocks: disk
  */
 
@@ -46,7 +52,8 @@
 #include "reg_record.h"
 #include "reg_store.h"
 
-#define REG_LOGFILE_TAGS  1024
+#define REG_LOGFILE_TAGS      1024
+#define REG_LOGFILE_PATIENCE  3000
 
 typedef enum {
     REG_LOGFILE_LIVE,
@@ -78,6 +85,7 @@ typedef struct {
     size_t             half;            /* bytes of one */
     bool               idle;            /* nobody writes to it */
     bool               visit;
+    bool               deserted;        /* by us: who visits still has it */
     uint64_t           tree;            /* that the head must name */
     unsigned char      key[REG_RECORD_KEY];
 } reg_logfile_t;

@@ -164,23 +164,70 @@ reg_publish_place(reg_publish_small_t *s, reg_error_t *err)
 }
 
 
-/* A record that cannot be put in place stays: see reg_change.c. */
+/* In place of the file of the session, if that is there still. */
+static int
+reg_publish_anew(const reg_publish_small_t *s, reg_error_t *err)
+{
+    const reg_publish_t  *p = s->p;
+    reg_durable_t         t;
+    int                   rc = -1;
+
+    reg_durable_init(&t, p->store);
+
+    if (reg_durable_put(&t, 0, &s->blob, reg_buf_str(&s->content), err) == 0
+        && reg_durable_put(&t, 1, &s->link, reg_digest_str(p->digest), err)
+           == 0
+        && reg_durable_commit(&t, err) == 0)
+    {
+        (void) p->store->sys->unlink(p->from->text);    /* as above */
+        rc = 0;
+    }
+
+    reg_durable_free(&t);
+
+    return rc;
+}
+
+
+/* A record that cannot be put in place stays: see reg_change.c.  Whoever has
+ * locked us out (reg_logfile.h), or mounted another tree here, may not have
+ * seen it. */
+static int
+reg_publish_append(reg_publish_small_t *s, reg_journal_t *j, reg_error_t *err)
+{
+    int  half, rc;
+
+    if (reg_journal_append(j, reg_buf_str(&s->records), &half, err) == 0) {
+        rc = reg_publish_place(s, err);
+        reg_journal_applied(j, half);
+
+        if (rc == -1 || reg_journal_is_there(j)) {
+            return rc;
+        }
+
+    } else if (err->sys != ESTALE) {
+        return -1;
+    }
+
+    *err = (reg_error_t) REG_ERROR_INIT;
+
+    return reg_publish_anew(s, err);
+}
+
+
 static int
 reg_publish_small(const reg_publish_t *p, reg_journal_t *j, reg_error_t *err)
 {
     reg_publish_small_t  s = {
         .p = p, .content = REG_BUF_INIT, .records = REG_BUF_INIT,
     };
-    int                  half, rc = -1;
+    int                  rc = -1;
 
     reg_layout_blob(&s.blob, &p->store->v2, p->digest);
     reg_layout_layer(&s.link, &p->store->v2, p->name, p->digest);
 
-    if (reg_publish_prepare(&s, err) == 0
-        && reg_journal_append(j, reg_buf_str(&s.records), &half, err) == 0)
-    {
-        rc = reg_publish_place(&s, err);
-        reg_journal_applied(j, half);
+    if (reg_publish_prepare(&s, err) == 0) {
+        rc = reg_publish_append(&s, j, err);
     }
 
     reg_place_abandon(p->store, &s.place);

@@ -60,6 +60,38 @@ $r->start_worker;
 is(blob_status($r, $stopped), 200, 'nginx was stopped');
 
 
+# ---- an nginx that stands still ------------------------------------------------
+
+# Without nginx, who could be asked, it is seen by what it waits with.
+sub serves {
+    my ($registry) = @_;
+
+    return grep { (readlink($_) // '') =~ /eventpoll/ }
+        map { glob "/proc/$_/fd/*" } children($registry->worker_pid);
+}
+
+# One of a few times it does so in the half second after a push.
+my @pushed;
+my $left = qr/warn journal: a process of nginx's that stands still/;
+for (1 .. 40) {
+    push @pushed, $r->push_blob('app', 'stood still ' . $n++);
+    my @still = $r->nginx_workers;
+    kill 'STOP', @still;
+    $r->kill_worker;
+    $r->start_worker;
+    wait_until(300, sub { serves($r) }) or last;
+    kill 'CONT', @still;
+    last if $r->log_of_worker =~ $left;
+}
+like($r->log_of_worker, $left, 'a worker does not wait for ever for an nginx that'
+    . ' stands still');
+push @pushed, $r->push_blob('app', 'goes on');
+$r->kill_worker;
+$r->start_worker;
+is(scalar(grep { blob_status($r, $_) != 200 } @pushed), 0,
+    'and what either has acknowledged is there');
+
+
 # ---- who decides about it ------------------------------------------------------
 
 # nginx pushes all the time; the worker is started with a journal and without,

@@ -235,7 +235,7 @@ is($r->request('GET', '/v2/')->{status}, 200, 'the first one still serves');
 my $mute = daemon($r->{dir}, 'mute', 'bash', '-c',
     'exec "$@" 2> >(:)', 'bash', $fcgi, '--config', $r->config_file,
     '--socket', "$r->{dir}/mute.sock");
-ok(wait_until(20, sub { -S "$r->{dir}/mute.sock" }), 'its socket is there');
+ok(wait_until(300, sub { -S "$r->{dir}/mute.sock" }), 'its socket is there');
 kill 'HUP', $mute->pid;                         # which it says something of
 my $unheard = eval { Test::Registry::Connection->new(
     unix => "$r->{dir}/mute.sock", timeout => 180) };
@@ -388,7 +388,7 @@ $r->push_manifest('a', 'v1', $image->{bytes});
 my $text = $r->tree->content($r->config_file);
 $r->write_config($text =~ s/enabled: true/enabled: false/r);
 kill 'HUP', $r->worker_pid;
-ok(wait_until(15, sub {
+ok(wait_until(300, sub {
     $r->request('DELETE', '/v2/a/manifests/absent')->{status} == 405 }),
     'SIGHUP: the new configuration holds');
 error_is($r->request('DELETE', '/v2/a/manifests/v1'), 405, 'UNSUPPORTED',
@@ -397,7 +397,7 @@ error_is($r->request('DELETE', '/v2/a/manifests/v1'), 405, 'UNSUPPORTED',
 $r->write_config("version: 0.1\nlog:\n  level: [\n");
 my $log = length $r->log_of_worker;
 kill 'HUP', $r->worker_pid;
-ok(wait_until(15, sub {
+ok(wait_until(300, sub {
     substr($r->log_of_worker, $log) =~ /config\.yml:\d+/ }),
     'SIGHUP with a bad file: the log says where');
 error_is($r->request('DELETE', '/v2/a/manifests/v1'), 405, 'UNSUPPORTED',
@@ -408,7 +408,7 @@ is($r->request('GET', '/v2/a/manifests/v1')->{status}, 200,
 $r->write_config($text =~ s/enabled: true/enabled: false/r
     =~ s/worker\.sock/another.sock/r);
 kill 'HUP', $r->worker_pid;
-ok(wait_until(15, sub {
+ok(wait_until(300, sub {
     $r->log_of_worker =~ /warn reload: another socket needs a restart/ }),
     'SIGHUP with another socket: the log says what it takes');
 ok(!-e "$r->{dir}/another.sock", 'and there is none');
@@ -416,7 +416,7 @@ ok(!-e "$r->{dir}/another.sock", 'and there is none');
 $r->write_config($text =~ s/enabled: true/enabled: false/r
     . "  audit:\n    path: $r->{dir}/nowhere/audit.log\n");
 kill 'HUP', $r->worker_pid;
-ok(wait_until(15, sub {
+ok(wait_until(300, sub {
     $r->log_of_worker =~ m{error reload: .*audit\.path: .*No such file.*before} }),
     'SIGHUP with a place that no worker could use: the log names it');
 is($r->request('GET', '/v2/a/manifests/v1')->{status}, 200,
@@ -424,12 +424,12 @@ is($r->request('GET', '/v2/a/manifests/v1')->{status}, 200,
 
 $r->write_config($text);
 kill 'HUP', $r->worker_pid;
-ok(wait_until(15, sub {
+ok(wait_until(300, sub {
     $r->request('DELETE', '/v2/a/manifests/absent')->{status} == 404 }),
     'SIGHUP with a good one again');
 
 # A terminal that hangs up tells all of them.
-ok(wait_until(20, sub { (@before = $r->worker_pids) == 1 }),
+ok(wait_until(300, sub { (@before = $r->worker_pids) == 1 }),
     'those with the old ones have gone');
 kill 'HUP', @before;
 is($r->request('GET', '/v2/')->{status}, 200, 'SIGHUP is none of a worker\'s');
@@ -442,7 +442,7 @@ my ($pid) = $r->worker_pids;
 SKIP: {
     skip 'there is one process only', 1 if $pid == $r->worker_pid;
     $r->kill_process($pid, 'KILL');
-    ok(wait_until(20, sub {
+    ok(wait_until(300, sub {
         my ($new) = $r->worker_pids;
         return $new != $pid && $new != $r->worker_pid
             && $r->request('GET', '/v2/')->{status} == 200;
@@ -458,9 +458,9 @@ $c = worker();
 $c->send(head('PUT', '/v2/a/manifests/drained', CONTENT_TYPE => $TYPE{oci},
     CONTENT_LENGTH => length $manifest)
     . record(STANDARD_IN, substr($manifest, 0, 50)));
-ok(wait_until(10, sub { $c->unread == 0 }), 'a request is under way');
+ok(wait_until(300, sub { $c->unread == 0 }), 'a request is under way');
 kill 'TERM', $r->worker_pid;
-ok(wait_until(10, sub {
+ok(wait_until(300, sub {
     my $answer = eval { $r->request('GET', '/v2/', timeout => 2) };
     return !$answer || $answer->{status} != 200;
 }), 'a worker that drains takes no more');
@@ -481,7 +481,7 @@ is($r->request('GET', '/v2/a/manifests/drained')->{body}, $manifest,
 sub has_heard {
     my ($pid) = @_;
 
-    return wait_until(20, sub {
+    return wait_until(300, sub {
         $r->tree->content("/proc/$pid/status") !~ /^S[ih]\w*Pnd:\s*0*[1-9a-f]/m });
 }
 
@@ -492,7 +492,7 @@ sub half_a_put {
     $c->send(head('PUT', "/v2/a/manifests/$tag", CONTENT_TYPE => $TYPE{oci},
         CONTENT_LENGTH => length $manifest)
         . record(STANDARD_IN, substr($manifest, 0, 50)));
-    wait_until(20, sub { $c->unread == 0 }) or die "nobody reads\n";
+    wait_until(300, sub { $c->unread == 0 }) or die "nobody reads\n";
     return $c;
 }
 
@@ -532,7 +532,7 @@ $r->start_worker;
 my ($frozen) = $r->worker_pids;
 kill 'STOP', $frozen;
 my $asked = 0;
-ok(wait_until(20, sub {
+ok(wait_until(300, sub {
     kill 'TERM', $r->worker_pid;
     return $asked++ > 100 && !runs($frozen);
 }), 'a worker that stands still is killed soon after it');
@@ -551,10 +551,10 @@ is($r->request('GET', '/v2/a/manifests/late')->{status}, 404,
 my ($server) = $r->worker_pids;
 my $conns = connections($server);
 $c = worker();
-ok(wait_until(10, sub { connections($server) > $conns }),
+ok(wait_until(300, sub { connections($server) > $conns }),
     'a connection is accepted');
 kill 'TERM', $r->worker_pid;
-ok(wait_until(10, sub { !eval { worker() } }), 'the worker drains');
+ok(wait_until(300, sub { !eval { worker() } }), 'the worker drains');
 $c->send(head('GET', '/v2/a/manifests/drained') . record(STANDARD_IN, ''));
 like($c->receive(qr/(?!)/), qr/Status: 200.*\Q$manifest/s,
     'the first request of a connection is answered still, and is its last');

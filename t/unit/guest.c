@@ -3,8 +3,10 @@
 #include "reg_guest.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -388,6 +390,177 @@ nobody_visits_another_guest(void **state)
 }
 
 
+/* ---- one that stands still ----------------------------------------------- */
+
+
+typedef enum {
+    STILL_BEFORE_BATCH,                  /* it has the lock of all appends */
+    STILL_BEFORE_RENAME,                 /* the record is there, the blob not */
+    STILL_AFTER_RENAME,
+    STILL_PLACES
+} still_t;
+
+static still_t  still;
+static int      still_syncs;
+
+
+/* Stands still until it is told to go on, once. */
+static void
+stand_still(still_t place)
+{
+    if (still == place) {
+        still = STILL_PLACES;
+        (void) raise(SIGSTOP);
+        still_syncs = 0;
+    }
+}
+
+
+static ssize_t
+still_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    struct stat  log, st;
+    reg_path_t   path;
+
+    reg_layout_journal(&path, &tree_store.v2);
+    reg_path_add(&path, "log");
+
+    if (stat(path.text, &log) == 0 && fstat(fd, &st) == 0
+        && st.st_ino == log.st_ino)
+    {
+        stand_still(STILL_BEFORE_BATCH);
+    }
+
+    return pwrite(fd, data, len, offset);
+}
+
+
+static int
+still_rename(const char *from, const char *to)
+{
+    bool  is_blob = strstr(to, "/blobs/") != NULL;
+    int   rc;
+
+    if (is_blob) {
+        stand_still(STILL_BEFORE_RENAME);
+    }
+
+    rc = rename(from, to);
+
+    if (is_blob) {
+        stand_still(STILL_AFTER_RENAME);
+    }
+
+    return rc;
+}
+
+
+static int
+still_syncfs(int fd)
+{
+    still_syncs++;
+    return syncfs(fd);
+}
+
+
+static int
+still_fsync(int fd)
+{
+    still_syncs++;
+    return fsync(fd);
+}
+
+
+/* In a process of its own: pushes one blob, and stands still in between. */
+static void
+be_still(still_t place)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    sys.pwrite = still_pwrite;
+    sys.rename = still_rename;
+    sys.syncfs = still_syncfs;
+    sys.fsync = still_fsync;
+    tree_store.sys = &sys;
+    still = place;
+    leave();                             /* to the parent, which has it too */
+
+    /* 2: pushed, but nobody has made that durable since */
+    _exit(push(1, 9000) == -1 ? 1 : still_syncs == 0 ? 2 : 0);
+}
+
+
+/* The worker that comes does not wait for it for ever; and when it goes on, it
+ * neither hurts what others have written nor believes in what it had. */
+static void
+who_stands_still_is_left_behind(void **state)
+{
+    (void) state;
+
+    for (int place = 0; place < STILL_PLACES; place++) {
+        int    status;
+        pid_t  pid;
+
+        assert_int_equal(renew(NULL), 0);
+        live(HALF);
+        pid = fork();
+
+        if (pid == 0) {
+            be_still((still_t) place);
+        }
+
+        assert_true(pid > 0);
+        assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        assert_true(WIFSTOPPED(status));
+        (void) alarm(60);                /* it is killed if it waits */
+        live(HALF);
+        (void) alarm(0);
+        assert_true(reg_journal_has_deserted(resident));
+        assert_int_equal(redone, place == STILL_BEFORE_BATCH ? 0 : 2);
+
+        tree_store.journal = resident;
+        assert_int_equal(push(2, 500), 0);
+        tree_store.journal = NULL;
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_true(is_there(1, 9000));
+
+        assert_int_equal(tree_lose(), 0);
+        live(HALF);
+        assert_false(reg_journal_has_deserted(resident));
+        assert_int_equal(redone, 2);
+        assert_true(is_there(2, 500));
+    }
+}
+
+
+/* ---- another tree in the same place -------------------------------------- */
+
+
+/* The visit that was begun before knows nothing of it. */
+static void
+a_visit_to_another_tree_is_none(void **state)
+{
+    reg_guest_t  *guest;
+    reg_path_t    path;
+
+    (void) state;
+
+    live(HALF);
+    guest = reg_guest_enter(&tree_store);
+    assert_non_null(guest);
+    leave();
+    reg_layout_journal(&path, &tree_store.v2);
+    reg_path_add(&path, "state");
+    assert_int_equal(unlink(path.text), 0);
+    assert_int_equal(push(1, 100), 0);
+    assert_true(is_there(1, 100));
+    reg_guest_leave(guest);
+}
+
+
 /* ---- many at a time ------------------------------------------------------ */
 
 
@@ -510,6 +683,8 @@ main(void)
         TEST(a_full_journal_is_emptied),
         TEST(who_is_alone_has_no_guests),
         TEST(nobody_visits_another_guest),
+        TEST(who_stands_still_is_left_behind),
+        TEST(a_visit_to_another_tree_is_none),
         TEST(many_push_in_one_visit),
         TEST(a_killed_guest_stops_nobody),
     };
