@@ -257,6 +257,55 @@ is_deeply([@results[1, 2]], [([(201) x 30]) x 2], 'rebuild: who succeed');
 is(scalar listed($busy), 60, 'rebuild: and nothing is lost or doubled');
 
 
+# ---- the list is written before the manifest that it names: a crash between the
+#      two leaves a line that is passed over, and no manifest that nobody finds
+
+{
+    my $registry = Test::Registry->new;
+    my $image = $registry->push_image('a', 'v1');
+    my $subject = { mediaType => $image->{type}, digest => $image->{digest},
+        size => length $image->{bytes} };
+    my $of = sub {
+        my $body = json(image_manifest(more => { subject => $subject,
+            annotations => { n => $_[0] } }));
+        return ($registry->request('PUT', '/v2/a/manifests/' . sha256($body),
+            headers => ['Content-Type' => $TYPE{oci}], body => $body),
+            sha256($body));
+    };
+    my $listed = sub { join ' ', map { $_->{digest} } @{ $registry->request('GET',
+        "/v2/a/referrers/$image->{digest}")->json->{manifests} } };
+    my $list = $registry->path("repositories/a/_referrers/"
+        . $image->{digest} =~ s{:}{/}r);
+    $registry->push_blob('a', '{}');
+    my ($answer, $first) = $of->(1);
+    is($answer->{status}, 201, 'a referrer');
+
+    # no manifest can be put in place: as a crash before that
+    my $revisions = $registry->path('repositories/a/_manifests/revisions');
+    rename "$revisions/sha256", "$revisions/away" or die $!;
+    write_file("$revisions/sha256", '');
+    my $second;
+    ($answer, $second) = $of->(2);
+    like($answer->{status}, qr/^50[03]$/, 'one that cannot be stored');
+    unlink "$revisions/sha256" or die $!;
+    rename "$revisions/away", "$revisions/sha256" or die $!;
+    like($registry->tree->content($list), qr/\Q$second\E/, 'was listed before');
+    is($listed->(), $first, 'which nobody sees');
+    is(($of->(2))[0]{status}, 201, 'it can be pushed again');
+    is($listed->(), join(' ', sort $first, $second), 'and is listed then');
+
+    # no list can be written
+    rename $list, "$list.away" or die $!;
+    mkdir $list or die $!;
+    write_file("$list/x", '');
+    my $third;
+    ($answer, $third) = $of->(3);
+    like($answer->{status}, qr/^50[03]$/, 'one that cannot be listed');
+    is($registry->request('GET', "/v2/a/manifests/$third")->{status}, 404,
+        'is not stored');
+}
+
+
 # ---- 76: 10 000 referrers of one subject
 
 sub place {
