@@ -107,8 +107,8 @@ reg_durable_sync_dirs(reg_durable_t *t, reg_error_t *err)
 
         if (rc != 0) {
             return reg_durable_end_barrier(t, rc == 1 ? 0
-                       : reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
-                                       t->store->v2.text));
+                       : reg_error_sync(err, errno, "syncfs",
+                                        t->store->v2.text));
         }
     }
 
@@ -358,8 +358,7 @@ reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
     }
 
     if (rc == -1) {
-        (void) reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
-                             t->store->v2.text);
+        (void) reg_error_sync(err, errno, "syncfs", t->store->v2.text);
         return reg_durable_end_barrier(t, -1);
     }
 
@@ -368,8 +367,8 @@ reg_durable_sync_contents(reg_durable_t *t, reg_error_t *err)
         if (sync_file_range(t->files[i].fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE)
             == -1)
         {
-            (void) reg_error_sys(err, errno, REG_UNKNOWN, "write back",
-                                 t->files[i].to.text);
+            (void) reg_error_sync(err, errno, "write back",
+                                  t->files[i].to.text);
             return reg_durable_end_barrier(t, -1);
         }
     }

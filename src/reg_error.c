@@ -180,6 +180,16 @@ reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
 
 
 int
+reg_error_sync(reg_error_t *err, int sys, const char *operation,
+    const char *path)
+{
+    err->lost = true;
+
+    return reg_error_sys(err, sys, REG_UNKNOWN, operation, path);
+}
+
+
+int
 reg_error_status(const reg_error_t *err)
 {
     return err->status != 0 ? err->status : reg_error_table[err->code].status;

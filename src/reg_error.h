@@ -74,9 +74,12 @@ typedef struct {
     char               message[256];    /* empty: the table's sentence */
     char               detail[288];
     char               where[288];      /* operation and path; log only */
+    bool               lost;            /* a sync failed: what was written may
+                                           be gone, though it can be read, and
+                                           no later sync says so again */
 } reg_error_t;
 
-#define REG_ERROR_INIT  { REG_OK, 0, 0, NULL, "", "", "" }
+#define REG_ERROR_INIT  { REG_OK, 0, 0, NULL, "", "", "", false }
 
 
 /* Sets code and message, unless an error is set already.  Returns -1 so that
@@ -101,6 +104,10 @@ bool reg_error_is_missing(int sys);
  * 500.  Returns -1. */
 int reg_error_sys(reg_error_t *err, int sys, reg_error_code_t missing,
     const char *operation, const char *path);
+
+/* The same, of a sync. */
+int reg_error_sync(reg_error_t *err, int sys, const char *operation,
+    const char *path);
 
 /* The HTTP status, and the code as the wire spells it. */
 int reg_error_status(const reg_error_t *err);

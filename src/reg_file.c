@@ -43,8 +43,7 @@ reg_file_sync(const reg_sys_t *sys, int fd, const char *path, reg_error_t *err)
         rc = sys->fsync(fd);
     } while (rc == -1 && errno == EINTR);
 
-    return rc == 0 ? 0
-                   : reg_error_sys(err, errno, REG_UNKNOWN, "fsync", path);
+    return rc == 0 ? 0 : reg_error_sync(err, errno, "fsync", path);
 }
 
 

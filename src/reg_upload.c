@@ -439,27 +439,45 @@ reg_upload_open(reg_upload_t *up, reg_store_t *store, const reg_name_t *name,
 }
 
 
-/* Hints only: whatever fails here, fsync in commit will tell. */
-static void
-reg_upload_write_back(reg_upload_t *up)
+/* Waits until a piece is on disk.  Where that cannot be asked for, fsync in
+ * commit tells; but what is told here is told to nobody again. */
+static int
+reg_upload_settle(reg_upload_t *up, int64_t from, reg_error_t *err)
+{
+    if (sync_file_range(up->fd, from, REG_UPLOAD_STEP,
+                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE
+                        | SYNC_FILE_RANGE_WAIT_AFTER) == 0
+        || errno == ENOSYS || errno == EINVAL || errno == ESPIPE)
+    {
+        return 0;
+    }
+
+    up->lost = true;
+
+    return reg_error_sync(err, errno, "write back", up->dir.text);
+}
+
+
+static int
+reg_upload_write_back(reg_upload_t *up, reg_error_t *err)
 {
     int64_t  old;
 
     while (up->offset - up->synced >= REG_UPLOAD_STEP) {
+        /* only begun, so it tells of nothing that was written */
         (void) sync_file_range(up->fd, up->synced, REG_UPLOAD_STEP,
                                SYNC_FILE_RANGE_WRITE);
 
         old = up->synced - REG_UPLOAD_WINDOW;
 
-        if (old >= 0) {
-            (void) sync_file_range(up->fd, old, REG_UPLOAD_STEP,
-                                   SYNC_FILE_RANGE_WAIT_BEFORE
-                                   | SYNC_FILE_RANGE_WRITE
-                                   | SYNC_FILE_RANGE_WAIT_AFTER);
+        if (old >= 0 && reg_upload_settle(up, old, err) == -1) {
+            return -1;
         }
 
         up->synced += REG_UPLOAD_STEP;
     }
+
+    return 0;
 }
 
 
@@ -512,11 +530,10 @@ reg_upload_write(reg_upload_t *up, reg_str_t data, reg_error_t *err)
 
     if (done > 0) {
         up->synced = up->offset;        /* but for a tail of no size */
-    } else {
-        reg_upload_write_back(up);
+        return 0;
     }
 
-    return 0;
+    return reg_upload_write_back(up, err);
 }
 
 
@@ -561,10 +578,16 @@ reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 static int
 reg_upload_save(reg_upload_t *up, reg_error_t *err)
 {
-    if (reg_upload_catch_up(up, err) == -1
-        || reg_file_sync(up->store->sys, up->fd, up->dir.text, err) == -1
-        || reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1)
-    {
+    if (reg_upload_catch_up(up, err) == -1) {
+        return -1;
+    }
+
+    if (reg_file_sync(up->store->sys, up->fd, up->dir.text, err) == -1) {
+        up->lost = true;
+        return -1;
+    }
+
+    if (reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1) {
         return -1;
     }
 
@@ -580,8 +603,9 @@ reg_upload_save(reg_upload_t *up, reg_error_t *err)
 int
 reg_upload_suspend(reg_upload_t *up, reg_error_t *err)
 {
-    int  rc = up->offset == up->saved || up->offset <= REG_UPLOAD_AGAIN
-              ? 0 : reg_upload_save(up, err);
+    bool  saves = up->offset != up->saved && up->offset > REG_UPLOAD_AGAIN
+                  && !up->lost;
+    int   rc = saves ? reg_upload_save(up, err) : 0;
 
     reg_upload_close(up);
 
@@ -659,6 +683,7 @@ reg_upload_commit(reg_upload_t *up, const reg_digest_t *want, reg_error_t *err)
         rc = 0;
     }
 
+    up->lost |= rc == -1 && err->lost;
     reg_lock_release(lock);
     reg_upload_close(up);
 
@@ -670,6 +695,11 @@ void
 reg_upload_close(reg_upload_t *up)
 {
     if (up->fd != -1) {
+        if (up->lost) {
+            reg_removal_discard(&up->dir);       /* with the lock */
+            up->lost = false;
+        }
+
         (void) close(up->fd);           /* what matters was synced */
         up->fd = -1;
     }

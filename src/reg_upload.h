@@ -37,6 +37,10 @@
  * dirty.  Either way the sync in commit has little left to do however large
  * the blob.
  *
+ * The kernel says only once that bytes could not be written, and goes on to
+ * show them as long as it has them.  So a session of which that was said is
+ * removed when it is closed: another request would be told that all is well.
+ *
  * Blocks: disk
  */
 
@@ -61,6 +65,7 @@ typedef struct {
     reg_hash_t    hash;             /* covers [0, offset), unless a failure
                                        left it elsewhere */
     int64_t       cached;           /* so much goes through the page cache */
+    bool          lost;             /* bytes of it may be: see above */
 } reg_upload_t;
 
 /* what of a blob is left in the page cache for who pulls it soon, unless the

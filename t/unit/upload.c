@@ -749,6 +749,142 @@ a_write_that_fails_in_the_middle_does_not_count(void **state)
 }
 
 
+/* ---- a disk that fails ---------------------------------------------------- */
+
+
+static int  write_back_error;            /* what is told to who waits for it */
+
+
+/* In place of libc's. */
+int
+sync_file_range(int fd, off64_t offset, off64_t count, unsigned flags)
+{
+    (void) fd;
+    (void) offset;
+    (void) count;
+
+    if (write_back_error == 0 || (flags & SYNC_FILE_RANGE_WAIT_BEFORE) == 0) {
+        return 0;
+    }
+
+    errno = write_back_error;
+    write_back_error = 0;                /* as the kernel: once */
+
+    return -1;
+}
+
+
+static int
+fail_to_sync(int fd)
+{
+    (void) fd;
+
+    errno = EIO;
+    return -1;
+}
+
+
+static void
+assert_no_session(void)
+{
+    int64_t  n;
+
+    no_error();
+    assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err), -1);
+    assert_int_equal(err.code, REG_BLOB_UPLOAD_UNKNOWN);
+}
+
+
+/* Of a large one that goes through the page cache the disk's error comes while
+ * it is written, and nobody hears of it again. */
+static void
+what_could_not_be_written_back_is_no_session(void **state)
+{
+    static char  piece[1024 * 1024 + 1];
+    int          rc = 0, n;
+
+    (void) state;
+
+    for (int sys = EIO; sys != 0; sys = sys == EIO ? ENOSPC : 0) {
+        create(REG_SHA256);
+        assert_int_equal(open_it(NULL), 0);
+        up.cached = INT64_MAX;
+        write_back_error = sys;
+
+        for (n = 0; rc == 0 && n < 80; n++) {
+            rc = append_n(piece + 1, sizeof(piece) - 1);
+        }
+
+        assert_int_equal(rc, -1);
+        assert_int_equal(err.sys, sys);
+        assert_true(err.lost);
+        no_error();
+        assert_int_equal(reg_upload_suspend(&up, &err), 0);
+        assert_no_session();
+        rc = 0;
+    }
+
+    /* a file system that has no such thing is none that fails */
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    up.cached = INT64_MAX;
+    write_back_error = EINVAL;
+
+    for (n = 0; n < 80; n++) {
+        assert_int_equal(append_n(piece + 1, sizeof(piece) - 1), 0);
+    }
+
+    assert_int_equal(write_back_error, 0);
+    reg_upload_close(&up);
+}
+
+
+/* A second try of the client's would be told that all is well. */
+static void
+what_could_not_be_synced_is_no_session(void **state)
+{
+    static const fault_way_t  ways[] = { FAULT_FSYNC, FAULT_SYNCFS };
+    static const char         zeros[1024 * 1024];
+
+    reg_digest_t  d = tree_digest(REG_SHA256, REG_STR("hello"));
+    reg_sys_t     sys = fault_sys;
+
+    (void) state;
+
+    sys.fsync = fail_to_sync;
+    sys.syncfs = fail_to_sync;
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        fault_reset(0, 0, FAULT_FAILS);
+        fault_install(ways[i]);
+        tree_store.sys = &sys;
+        create(REG_SHA256);
+        assert_int_equal(open_it(NULL), 0);
+        append("hello");
+        assert_int_equal(reg_upload_commit(&up, &d, &err), -1);
+        assert_true(err.lost);
+        assert_no_session();
+
+        /* a small one is not synced before its end */
+        create(REG_SHA256);
+        assert_int_equal(open_it(NULL), 0);
+        assert_int_equal(append_n(zeros, sizeof(zeros)), 0);
+        assert_int_equal(reg_upload_suspend(&up, &err), -1);
+        assert_no_session();
+    }
+
+    /* with the barrier that is told of all but what was told before */
+    fault_install(FAULT_SYNCFS);
+    create(REG_SHA256);
+    assert_int_equal(open_it(NULL), 0);
+    append("hello");
+    write_back_error = EIO;
+    assert_int_equal(reg_upload_commit(&up, &d, &err), -1);
+    assert_no_session();
+    assert_null(fault_check_tree());
+}
+
+
 /* whole blocks, at and beyond the size that the page cache is left with, and
  * from memory and offsets where a direct write can and cannot be */
 static void
@@ -1608,6 +1744,8 @@ main(void)
         TEST(two_pushes_of_one_content_both_succeed),
         TEST(a_push_heals_a_damaged_blob),
         TEST(a_write_that_fails_in_the_middle_does_not_count),
+        TEST(what_could_not_be_written_back_is_no_session),
+        TEST(what_could_not_be_synced_is_no_session),
         TEST(a_large_upload_is_what_was_written),
         TEST(no_bytes_need_no_memory),
         TEST(a_session_that_is_committed_while_it_is_opened_is_unknown),
