@@ -12,6 +12,7 @@
 #include "reg_epoch.h"
 #include "reg_journal.h"
 #include "reg_lists.h"
+#include "reg_redo.h"
 
 
 /* Whom the cache of tags tells. */
@@ -96,6 +97,32 @@ fcgi_worker_journal_say(const reg_config_t *config,
 }
 
 
+/* What a crash has left in the journal is not served from there. */
+static void
+fcgi_worker_journal_look(reg_store_t *store, fcgi_log_t *log)
+{
+    reg_logfile_t  file;
+    reg_error_t    err = REG_ERROR_INIT;
+    size_t         files = 0;
+    int            rc = reg_logfile_peek(&file, store, &err);
+
+    if (rc == 0) {
+        rc = reg_redo_look(&file, &files, &err);
+        reg_logfile_close(&file);
+    }
+
+    if (rc == -1) {
+        fcgi_log(log, REG_LOG_ERROR, "journal: what a crash may have left in it"
+                 " cannot be read: %s: %s", err.where, strerror(err.sys));
+
+    } else if (files > 0) {
+        fcgi_log(log, REG_LOG_ERROR, "journal: %zu files of the last pushes"
+                 " before a crash cannot be put in place and are missing, until"
+                 " the tree can be written", files);
+    }
+}
+
+
 /* What was there before a crash is put in place also where no journal is
  * wanted. */
 static int
@@ -107,6 +134,7 @@ fcgi_worker_journal(const reg_config_t *config, reg_store_t *store,
 
     /* what cannot be written has no place for it; fcgi_guard sees to that */
     if (reg_store_writable(store, &why) == -1) {
+        fcgi_worker_journal_look(store, log);
         return 0;
     }
 

@@ -886,6 +886,37 @@ reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
 }
 
 
+int
+reg_logfile_peek(reg_logfile_t *f, reg_store_t *store, reg_error_t *err)
+{
+    reg_path_t  dir, log;
+
+    if (reg_logfile_begin(f, store, 0, err) == -1) {
+        return -1;
+    }
+
+    reg_layout_journal(&dir, &store->v2);
+    reg_logfile_path(&log, store, "log");
+    f->log = store->sys->open(log.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+
+    if (f->log == -1 && errno == ENOENT) {
+        reg_logfile_close(f);
+        return 1;
+    }
+
+    if (f->log == -1) {
+        (void) reg_error_sys(err, errno, REG_UNKNOWN, "open", log.text);
+
+    } else if (reg_logfile_open_dir(f, &dir, err) == 0) {
+        return 0;
+    }
+
+    reg_logfile_close(f);
+
+    return -1;
+}
+
+
 /* Whether others have it open.  Who holds LIVE alone is only about to. */
 static bool
 reg_logfile_is_live(int state)

@@ -106,6 +106,10 @@ int reg_logfile_open(reg_logfile_t *f, reg_store_t *store, size_t half,
     bool *alone, reg_error_t *err);
 void reg_logfile_close(reg_logfile_t *f);
 
+/* Opens the log, to be read only: whoever has it open does not feel it.  1:
+ * there is none. */
+int reg_logfile_peek(reg_logfile_t *f, reg_store_t *store, reg_error_t *err);
+
 /* Opens what others have open and write to, for a visit; -1 if nobody has.
  * Makes nothing, and does not wait. */
 int reg_logfile_visit(reg_logfile_t *f, reg_store_t *store,

@@ -1,7 +1,9 @@
 #include "reg_redo.h"
 
 #include <errno.h>
+#include <unistd.h>
 
+#include "reg_file.h"
 #include "reg_link.h"
 #include "reg_place.h"
 
@@ -350,9 +352,39 @@ reg_redo_put(reg_redo_t *redo, const reg_redo_item_t *item, size_t *files,
 }
 
 
+/* The same without doing it. */
 static int
-reg_redo_all(reg_redo_t *redo, const reg_logfile_half_t halves[2],
+reg_redo_compare_file(reg_redo_t *redo, const reg_redo_item_t *item,
     size_t *files, reg_error_t *err)
+{
+    reg_store_t  *store = redo->f->store;
+    reg_path_t    path;
+    int           fd;
+
+    if (reg_path_below(&path, &store->v2, item->record.path) == -1) {
+        return reg_error_set(err, REG_UNKNOWN, "the journal holds a path that"
+                             " is too long");
+    }
+
+    fd = reg_file_open_same(store, path.text, item->record.content);
+
+    if (fd != -1) {
+        (void) close(fd);               /* was only read */
+    } else if (!reg_redo_is_old(item, &path)) {
+        (*files)++;
+    }
+
+    return 0;
+}
+
+
+typedef int (*reg_redo_item_pt)(reg_redo_t *redo, const reg_redo_item_t *item,
+    size_t *files, reg_error_t *err);
+
+
+static int
+reg_redo_each(reg_redo_t *redo, const reg_logfile_half_t halves[2],
+    reg_redo_item_pt what, size_t *files, reg_error_t *err)
 {
     int  first = halves[0].generation > halves[1].generation;
 
@@ -365,12 +397,19 @@ reg_redo_all(reg_redo_t *redo, const reg_logfile_half_t halves[2],
 
     for (size_t i = 0; i < redo->n; i++) {
         if (!redo->items[i].void_
-            && reg_redo_put(redo, &redo->items[i], files, err) == -1)
+            && what(redo, &redo->items[i], files, err) == -1)
         {
             return -1;
         }
     }
 
+    return 0;
+}
+
+
+static int
+reg_redo_sync(const reg_redo_t *redo, reg_error_t *err)
+{
     if (redo->n > 0 && redo->f->store->sys->syncfs(redo->f->whole) == -1) {
         return reg_error_sys(err, errno, REG_UNKNOWN, "syncfs",
                              redo->f->store->v2.text);
@@ -380,25 +419,44 @@ reg_redo_all(reg_redo_t *redo, const reg_logfile_half_t halves[2],
 }
 
 
-int
-reg_redo(reg_logfile_t *f, size_t *files, reg_error_t *err)
+static int
+reg_redo_run(reg_redo_t *redo, reg_redo_item_pt what, size_t *files,
+    reg_error_t *err)
 {
-    reg_redo_t          redo = { .f = f };
     reg_logfile_half_t  halves[2] = { { 0 }, { 0 } };
     int                 rc = -1;
 
     *files = 0;
 
-    if (reg_logfile_read(f, 0, &halves[0], err) == 0
-        && reg_logfile_read(f, 1, &halves[1], err) == 0)
+    if (reg_logfile_read(redo->f, 0, &halves[0], err) == 0
+        && reg_logfile_read(redo->f, 1, &halves[1], err) == 0)
     {
-        rc = reg_redo_all(&redo, halves, files, err);
+        rc = reg_redo_each(redo, halves, what, files, err);
     }
 
-    free(redo.items);
-    free(redo.sorted);
+    free(redo->items);
+    free(redo->sorted);
     reg_buf_free(&halves[0].content);
     reg_buf_free(&halves[1].content);
 
     return rc;
+}
+
+
+int
+reg_redo(reg_logfile_t *f, size_t *files, reg_error_t *err)
+{
+    reg_redo_t  redo = { .f = f };
+
+    return reg_redo_run(&redo, reg_redo_put, files, err) == -1
+           ? -1 : reg_redo_sync(&redo, err);
+}
+
+
+int
+reg_redo_look(reg_logfile_t *f, size_t *files, reg_error_t *err)
+{
+    reg_redo_t  redo = { .f = f };
+
+    return reg_redo_run(&redo, reg_redo_compare_file, files, err);
 }

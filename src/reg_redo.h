@@ -11,6 +11,11 @@
  *
  * It may be done again any number of times, and broken off.
  *
+ *     reg_redo(&f, &files, err)
+ *
+ *     reg_logfile_peek(&f, store, err)             where nothing can be written
+ *     reg_redo_look(&f, &files, err)
+ *
  * Blocks: disk
  */
 
@@ -24,5 +29,9 @@
 /* Puts in place what the log holds, and syncs it; *files is how many files that
  * were.  The caller is alone (reg_logfile_open()). */
 int reg_redo(reg_logfile_t *f, size_t *files, reg_error_t *err);
+
+/* Puts nothing in place, as on a tree that can only be read: *files is how many
+ * are not as the log has them. */
+int reg_redo_look(reg_logfile_t *f, size_t *files, reg_error_t *err);
 
 #endif

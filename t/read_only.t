@@ -274,6 +274,43 @@ for my $case (
 }
 
 
+# ---- what a crash has left in the journal
+
+{
+    my $root = "$dir/crash";
+    mkdir $root or die $!;
+    my $r = Test::Registry->new(root => $root);
+    $r->expect_log(qr/Read-only file system/);
+    fill($r);
+    # one of a few crashes comes before the checkpoint
+    my $missing = qr/error journal: (\d+) files of the last .* are missing/;
+    my $link = $r->path('repositories/team/app/_manifests/tags/last/current/link');
+    for (1 .. 40) {
+        put($r, 'last');
+        $r->kill_worker;
+        unlink $link or die $!;          # as a power cut may
+        forbid($root);
+        $r->start_worker;
+        wait_until(300, sub { $r->request('GET', '/v2/')->{status} == 200 });
+        last if $r->log_of_worker =~ $missing;
+        allow();
+        wait_until(300, sub { put($r, 'last')->{status} == 201 });
+    }
+    like($r->log_of_worker, $missing, 'what is in the journal is not served, and'
+        . ' the log says so');
+    $r->log_of_worker =~ $missing;
+    is($1, 1, 'of how many files');
+    is($r->request('GET', '/v2/team/app/manifests/last')->{status}, 404,
+        'it is missing');
+    allow();
+    ok(wait_until(300, sub {
+        $r->request('GET', '/v2/team/app/manifests/last')->{status} == 200 }),
+        'until the tree can be written');
+    $r->stop_nginx;
+    $r->stop_worker;
+}
+
+
 # ---- keys that are on the same disk
 
 {

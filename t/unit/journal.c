@@ -10,6 +10,7 @@
 
 #include "faults.h"
 #include "reg_change.h"
+#include "reg_redo.h"
 #include "reg_removal.h"
 #include "reg_tag.h"
 
@@ -165,6 +166,56 @@ what_was_pushed_comes_back(void **state)
     /* and is not done again */
     reopen();
     assert_int_equal(redone, 0);
+}
+
+
+/* Files that are not as the log has them. */
+static size_t
+look(void)
+{
+    reg_logfile_t  file;
+    size_t         files = 99;
+
+    no_error();
+    assert_int_equal(reg_logfile_peek(&file, &tree_store, &err), 0);
+    assert_int_equal(reg_redo_look(&file, &files, &err), 0);
+    reg_logfile_close(&file);
+
+    return files;
+}
+
+
+/* On a tree that can only be read nothing is put in place, but counted. */
+static void
+what_is_missing_is_counted(void **state)
+{
+    reg_logfile_t  file;
+    reg_path_t     path;
+    reg_tag_t      tag = tree_tag("v1");
+
+    (void) state;
+
+    assert_int_equal(look(), 0);
+    assert_int_equal(push("v1", 1), 0);
+    assert_int_equal(push("v2", 2), 0);
+    assert_int_equal(look(), 0);
+
+    reg_layout_tag_current(&path, &tree_store.v2, &name, &tag);
+    assert_int_equal(truncate(path.text, 5), 0);
+    assert_int_equal(look(), 1);
+    assert_int_equal(tree_lose(), 0);
+    assert_int_equal(look(), 9);
+    assert_false(exists("v1"));
+    reopen();
+    assert_int_equal(redone, 9);
+    assert_int_equal(look(), 0);
+    assert_int_equal(untag("v2"), 0);
+    assert_int_equal(look(), 0);             /* it is to be missing */
+
+    reg_layout_journal(&path, &tree_store.v2);
+    reg_path_add(&path, "log");
+    assert_int_equal(unlink(path.text), 0);
+    assert_int_equal(reg_logfile_peek(&file, &tree_store, &err), 1);
 }
 
 
@@ -1735,6 +1786,7 @@ main(void)
 
     const struct CMUnitTest  tests[] = {
         TEST(what_was_pushed_comes_back),
+        TEST(what_is_missing_is_counted),
         TEST(what_a_manifest_needs_comes_back),
         TEST(the_last_one_of_a_tag_wins),
         TEST(what_was_deleted_stays_away),
