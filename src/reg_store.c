@@ -230,7 +230,9 @@ reg_store_explain(reg_store_t *store, reg_error_t *err)
 {
     reg_error_t  why = REG_ERROR_INIT;
 
-    if (reg_store_refuses(err->sys)) {
+    /* what is under way when a file system becomes read-only ends with EIO, and
+     * so do all who rely on that, as on the journal */
+    if (reg_store_refuses(err->sys) || err->sys == EIO) {
         reg_store_try(store);
 
         if (reg_store_writable(store, &why) == -1) {

@@ -118,6 +118,38 @@ a_tree_that_cannot_be_written_says_so_until_it_can(void **state)
 }
 
 
+/* What a disk with an error says of a push, and what the client hears. */
+static void
+an_error_of_the_disk_is_explained(void **state)
+{
+    reg_sys_t  sys = reg_sys_kernel;
+
+    (void) state;
+
+    assert_int_equal(open_root(tree_root), 0);
+    (void) reg_error_sys(&err, EIO, REG_UNKNOWN, "fsync", "x");
+    reg_store_explain(&tree_store, &err);
+    assert_int_equal(err.code, REG_UNKNOWN);     /* it can be written */
+
+    sys.open = refuse;
+    tree_store.sys = &sys;
+
+    for (int n = 0; n < 2; n++) {
+        const int  told[] = { EIO, EROFS };
+
+        err = (reg_error_t) REG_ERROR_INIT;
+        (void) reg_error_sys(&err, told[n], REG_UNKNOWN, "fsync", "x");
+        reg_store_explain(&tree_store, &err);
+        assert_int_equal(err.code, REG_READ_ONLY);
+    }
+
+    err = (reg_error_t) REG_ERROR_INIT;
+    (void) reg_error_sys(&err, ENOSPC, REG_UNKNOWN, "write", "x");
+    reg_store_explain(&tree_store, &err);
+    assert_int_equal(err.code, REG_INSUFFICIENT_STORAGE);
+}
+
+
 static void
 a_tree_that_is_gone_says_nothing_of_writing(void **state)
 {
@@ -264,6 +296,7 @@ main(void)
         TEST(a_root_that_is_not_absolute_or_too_long_is_refused),
         TEST(what_is_gone_later_is_not_made_again),
         TEST(a_tree_that_cannot_be_written_says_so_until_it_can),
+        TEST(an_error_of_the_disk_is_explained),
         TEST(a_tree_that_is_gone_says_nothing_of_writing),
         TEST(a_root_below_a_file_is_refused),
         TEST(a_tree_of_gitlab_s_database_is_refused),
