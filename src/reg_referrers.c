@@ -473,6 +473,28 @@ out:
 }
 
 
+/* After a sync that failed: what it lost is still read, and no sync would write
+ * it.  So all is written once more, for the next one. */
+static void
+reg_referrers_again(reg_store_t *store, int fd)
+{
+    char     chunk[4096];
+    off_t    at = 0;
+    ssize_t  n;
+
+    /* best effort: whoever comes next adds a line, or relies on one */
+    if (flock(fd, LOCK_EX) == -1) {
+        return;
+    }
+
+    while ((n = pread(fd, chunk, sizeof(chunk), at)) > 0
+           && store->sys->pwrite(fd, chunk, (size_t) n, at) == n)
+    {
+        at += n;
+    }
+}
+
+
 int
 reg_referrers_add(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *subject, const reg_referrer_t *refs, size_t n,
@@ -510,6 +532,10 @@ reg_referrers_add(reg_store_t *store, const reg_name_t *name,
     rc = added;
 
 out:
+    if (rc == -1 && err->lost) {
+        reg_referrers_again(store, fd);
+    }
+
     reg_durable_free(&t);
     (void) close(fd);                   /* synced, or reported */
     return rc;

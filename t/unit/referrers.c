@@ -497,6 +497,68 @@ no_fault_loses_the_first_line(void **state)
 }
 
 
+/* ---- a disk that fails ---------------------------------------------------- */
+
+
+static size_t  written;
+
+
+static int
+fail_to_sync(int fd)
+{
+    (void) fd;
+
+    written = 0;
+    errno = EIO;
+
+    return -1;
+}
+
+
+static ssize_t
+count_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    written += len;
+    return pwrite(fd, data, len, offset);
+}
+
+
+/* A client that tries again finds its line there: it must be written, or the
+ * sync that follows has nothing to do. */
+static void
+what_could_not_be_synced_is_written_again(void **state)
+{
+    reg_sys_t       sys = reg_sys_kernel;
+    reg_referrer_t  ref = { .line = REG_BUF_INIT };
+    reg_path_t      path;
+    reg_digest_t    other = tree_digest(REG_SHA256, REG_STR("other"));
+    struct stat     st;
+
+    (void) state;
+
+    no_error();
+    assert_int_equal(reg_referrer_format(&ref, &other, REG_STR("a/type"),
+                                         REG_STR("{}"), &err), 0);
+    sys.fsync = fail_to_sync;
+    sys.syncfs = fail_to_sync;
+    sys.pwrite = count_pwrite;
+    tree_store.sys = &sys;
+    assert_int_equal(reg_referrers_add(&tree_store, &name, &subject, &ref, 1,
+                                       &err), -1);
+    reg_layout_referrers(&path, &tree_store.v2, &name, &subject);
+    assert_int_equal(lstat(path.text, &st), 0);
+    assert_int_equal(written, st.st_size);
+
+    tree_store.sys = &reg_sys_kernel;
+    no_error();
+    assert_int_equal(reg_referrers_add(&tree_store, &name, &subject, &ref, 1,
+                                       &err), 0);
+    reg_buf_free(&ref.line);
+    assert_int_equal(list(), 0);
+    assert_int_equal(seen, 1);
+}
+
+
 int
 main(void)
 {
@@ -514,6 +576,7 @@ main(void)
         TEST(a_line_goes_to_the_file_that_has_the_name),
         TEST(a_list_that_grows_is_not_cleaned),
         TEST(nothing_gone_is_nothing_written),
+        TEST(what_could_not_be_synced_is_written_again),
         TEST(no_fault_loses_a_line),
         TEST(no_fault_loses_the_first_line),
     };
