@@ -58,8 +58,8 @@ fcgi_log_init(fcgi_log_t *log, const reg_config_t *config)
     log->format = config->log_format;
     log->access = config->access_log;
     log->journal = fcgi_log_is_journal();
-    atomic_init(&log->second, 0);
-    atomic_init(&log->lines, 0);
+    log->requests = (fcgi_log_burst_t) { 0 };
+    log->others = (fcgi_log_burst_t) { 0 };
 }
 
 
@@ -185,17 +185,17 @@ fcgi_log_text(fcgi_log_t *log, reg_log_level_t level, reg_str_t text)
 /* Whether one more line of trouble fits into this second.  Threads that meet
  * at its turn may write a line too many; that is harmless. */
 static bool
-fcgi_log_admit(fcgi_log_t *log)
+fcgi_log_admit(fcgi_log_t *log, fcgi_log_burst_t *burst)
 {
     int64_t  now = (int64_t) time(NULL);
-    int64_t  then = atomic_load(&log->second);
+    int64_t  then = atomic_load(&burst->second);
     int64_t  lines;
     char     text[80];
 
     if (now != then
-        && atomic_compare_exchange_strong(&log->second, &then, now))
+        && atomic_compare_exchange_strong(&burst->second, &then, now))
     {
-        lines = atomic_exchange(&log->lines, 0);
+        lines = atomic_exchange(&burst->lines, 0);
 
         if (lines > FCGI_LOG_BURST) {
             (void) snprintf(text, sizeof(text),
@@ -205,7 +205,15 @@ fcgi_log_admit(fcgi_log_t *log)
         }
     }
 
-    return atomic_fetch_add(&log->lines, 1) < FCGI_LOG_BURST;
+    return atomic_fetch_add(&burst->lines, 1) < FCGI_LOG_BURST;
+}
+
+
+static bool
+fcgi_log_wants(fcgi_log_t *log, fcgi_log_burst_t *burst, reg_log_level_t level)
+{
+    return level <= log->level
+           && (level > REG_LOG_WARN || fcgi_log_admit(log, burst));
 }
 
 
@@ -215,9 +223,7 @@ fcgi_log(fcgi_log_t *log, reg_log_level_t level, const char *fmt, ...)
     char     text[FCGI_LOG_TEXT];
     va_list  args;
 
-    if (level > log->level
-        || (level <= REG_LOG_WARN && !fcgi_log_admit(log)))
-    {
+    if (!fcgi_log_wants(log, &log->others, level)) {
         return;
     }
 
@@ -302,18 +308,24 @@ fcgi_log_failure(fcgi_log_t *log, const fcgi_log_request_t *r,
     reg_log_level_t level)
 {
     const reg_error_t  *err = r->error;
-    char                sys[128] = "";
+    char                text[FCGI_LOG_TEXT], sys[128] = "";
+
+    if (!fcgi_log_wants(log, &log->requests, level)) {
+        return;
+    }
 
     if (err->sys != 0) {
         (void) snprintf(sys, sizeof(sys), ": %s", strerror(err->sys));
     }
 
-    fcgi_log(log, level, "%.*s %.*s: %s: %s%s%s%s%s",
-             (int) fcgi_log_cut(r->method, 32).len, r->method.data,
-             (int) fcgi_log_cut(r->path, FCGI_LOG_PATH).len, r->path.data,
-             reg_error_name(err), reg_error_message(err),
-             err->where[0] != '\0' ? " (" : "", err->where, sys,
-             err->where[0] != '\0' ? ")" : "");
+    /* cut if too long */
+    (void) snprintf(text, sizeof(text), "%.*s %.*s: %s: %s%s%s%s%s",
+                    (int) fcgi_log_cut(r->method, 32).len, r->method.data,
+                    (int) fcgi_log_cut(r->path, FCGI_LOG_PATH).len,
+                    r->path.data, reg_error_name(err), reg_error_message(err),
+                    err->where[0] != '\0' ? " (" : "", err->where, sys,
+                    err->where[0] != '\0' ? ")" : "");
+    fcgi_log_text(log, level, reg_str_from(text));
 }
 
 

@@ -15,7 +15,8 @@
  * Whatever came from outside is escaped and cut, so that no client writes
  * lines of its own.  Credentials are not given to this file at all.  Errors
  * that repeat by the thousand are bounded: FCGI_LOG_BURST lines a second, then
- * the number of those that were left out.
+ * the number of those that were left out.  Those of requests leave room for what
+ * is said once, such as that the disk has become read-only.
  *
  * Safe to call from all threads.
  */
@@ -30,12 +31,17 @@
 #define FCGI_LOG_BURST  100
 
 typedef struct {
+    _Atomic int64_t    second;      /* that is counted */
+    _Atomic int64_t    lines;       /* written in it, or left out of it */
+} fcgi_log_burst_t;
+
+typedef struct {
     reg_log_level_t    level;
     reg_log_format_t   format;
     bool               access;
     bool               journal;     /* systemd's is where stderr goes */
-    _Atomic int64_t    second;      /* of the burst that is counted */
-    _Atomic int64_t    lines;       /* written in it, or left out of it */
+    fcgi_log_burst_t   requests;    /* lines of trouble with them */
+    fcgi_log_burst_t   others;
 } fcgi_log_t;
 
 /* One answered request.  error is NULL for what went well. */

@@ -122,4 +122,45 @@ ok($logged >= $n || wait_until(20, sub {
     return $quiet->log_of_worker =~ /\d+ more lines like these were left out/;
 }), 'the others are counted');
 
+
+# What is said once is said in the middle of that.
+
+{
+    my $busy = with_log('{level: warn}', <<"YAML");
+  access:
+    rules:
+      - { who: anonymous, repositories: "**", actions: "*" }
+      - { who: "*", repositories: "**", actions: "*" }
+$auth
+YAML
+    my $path = damaged($busy);
+    my $stop = $busy->dir . '/stop';
+    my $pid = fork() // die "fork: $!";
+    if ($pid == 0) {
+        in_parallel(4, sub {
+            my $c;
+            for (my $i = 0; !-e $stop; $i++) {
+                $c = $busy->connect if $i % 500 == 0;
+                $c->request('GET', $path, headers => \@alice);
+            }
+            return 1;
+        });
+        POSIX::_exit(0);
+    }
+    my @unheard;
+    my $accounts = $busy->tree->content($users);
+    for my $n (2 .. 6) {
+        wait_until(20, sub { $busy->log_of_worker =~ /left out/ });
+        write_file("$users.new", $accounts . "#\n" x ($n - 2) . "odd:{SHA}x\n");
+        rename "$users.new", $users or die "$users: $!\n";
+        my $end = time + 30;
+        wait_until(20, sub { time > $end
+            || $busy->log_of_worker =~ /users:$n: not used/ });
+        push @unheard, $n if $busy->log_of_worker !~ /users:$n: not used/;
+    }
+    write_file($stop, '');
+    waitpid $pid, 0;
+    is("@unheard", '', 'what is said once is not left out with the others');
+}
+
 done_testing;
