@@ -548,37 +548,55 @@ is($r->request('GET', '/v2/a/manifests/late')->{status}, 404,
 
 # ---- and one that is about to be asked: nginx has connected, and writes next
 
-my ($server) = $r->worker_pids;
-my $conns = connections($server);
-$c = worker();
-ok(wait_until(300, sub { connections($server) > $conns }),
-    'a connection is accepted');
-kill 'TERM', $r->worker_pid;
-ok(wait_until(300, sub { !eval { worker() } }), 'the worker drains');
-$c->send(head('GET', '/v2/a/manifests/drained') . record(STANDARD_IN, ''));
-like($c->receive(qr/(?!)/), qr/Status: 200.*\Q$manifest/s,
-    'the first request of a connection is answered still, and is its last');
-$c->close;
-$r->stop_worker;
-$r->start_worker;
+# A worker waits ten seconds for that: if this machine stood still for so long, all
+# is done once more.
+sub soon_ok {
+    my ($title, $do) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($answer, $began);
+    for (1 .. 10) {
+        $began = time;
+        $answer = $do->();
+        last if $answer =~ /Status: 200/ || time - $began < 8;
+    }
+    like($answer, qr/Status: 200/, $title);
+}
+
+my @slow = (LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
+    $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so'));
+
+# Connects, ends the worker, and asks when `then` says so: the answer.
+sub asked_late {
+    my ($registry, $then) = @_;
+
+    my ($pid) = $registry->worker_pids;
+    my $before = connections($pid);
+    my $late = Test::Registry::Connection->new(unix => $registry->socket);
+    wait_until(10, sub { connections($pid) > $before }) or die "no connection\n";
+    kill 'TERM', $registry->worker_pid;
+    wait_until(10, sub { $then->($pid) });
+    $late->send(head('GET', '/v2/a/manifests/drained')
+        . record(STANDARD_IN, ''));
+    my $answer = $late->receive(qr/(?!)/);
+    $late->close;
+    $registry->stop_worker;
+    $registry->start_worker;
+    return $answer;
+}
+
+soon_ok('the first request of a connection is answered still, and is its last',
+    sub { asked_late($r, sub { !eval { worker() } }) });
 
 # nor is one lost that a thread has just accepted, and not looked at yet
 {
-    my $slow = Test::Registry->new(root => $r->root, env => {
-        SLOW_ACCEPT_US => 1_000_000,
-        LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
-            $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so') });
-    my ($pid) = $slow->worker_pids;
-    my $begin = connections($pid);
-    my $late = Test::Registry::Connection->new(unix => $slow->socket);
-    ok(wait_until(10, sub { connections($pid) > $begin }), 'is accepted');
-    kill 'TERM', $slow->worker_pid;
-    # long enough for who would not wait for it
-    my $end = time + 3;
-    wait_until(10, sub { time > $end || !runs($pid) });
-    $late->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
-    like($late->receive(qr/(?!)/), qr/Status: 200/, 'and is answered');
-    $late->close;
+    my $slow = Test::Registry->new(root => $r->root,
+        env => { @slow, SLOW_ACCEPT_US => 1_000_000 });
+    soon_ok('so is that of one that was just accepted', sub {
+        # long enough for who would not wait for it
+        my $end = time + 3;
+        return asked_late($slow, sub { time > $end || !runs($_[0]) });
+    });
     $slow->stop_nginx;
     $slow->stop_worker;
 }
@@ -586,23 +604,23 @@ $r->start_worker;
 # nor one of which the kernel has told only a process that drains, though there is
 # another one, which it would have told
 {
-    my $slow = Test::Registry->new(root => $r->root, env => {
-        SLOW_WAKE_US => 3_000_000, SLOW_SIGNAL_US => 2_000_000,
-        LD_PRELOAD => join(' ', grep { length } $ENV{REGISTRY_PRELOAD},
-            $ENV{REGISTRY_SLOW_OPEN} // 'build/slow_open.so') });
-    my ($old) = $slow->worker_pids;
-    kill 'HUP', $slow->worker_pid;
-    ok(wait_until(10, sub {
-        my ($new) = grep { $_ != $old } $slow->worker_pids;
-        return $new && grep { 1 < (() = ($r->tree->content($_) // '')
-            =~ /^tfd:/mg) } glob "/proc/$new/fdinfo/*";
-    }), 'another process listens');
-    my $late = Test::Registry::Connection->new(unix => $slow->socket);
-    $late->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
-    ok($late->readable(60), 'somebody looks')
-        && like($late->receive(qr/\x01\x03\x00\x01\x00\x08/), qr/Status: 200/,
-            'and answers');
-    $late->close;
+    my $slow = Test::Registry->new(root => $r->root, env => { @slow,
+        SLOW_WAKE_US => 3_000_000, SLOW_SIGNAL_US => 2_000_000 });
+    soon_ok('and of one that waits while processes change', sub {
+        my ($old) = $slow->worker_pids;
+        kill 'HUP', $slow->worker_pid;
+        wait_until(10, sub {
+            my ($new) = grep { $_ != $old } $slow->worker_pids;
+            return $new && grep { 1 < (() = ($r->tree->content($_) // '')
+                =~ /^tfd:/mg) } glob "/proc/$new/fdinfo/*";
+        }) or die "no other process\n";
+        my $late = Test::Registry::Connection->new(unix => $slow->socket);
+        $late->send(head('GET', '/v2/') . record(STANDARD_IN, ''));
+        my $answer = $late->readable(60)
+            ? $late->receive(qr/\x01\x03\x00\x01\x00\x08/) : '';
+        $late->close;
+        return $answer;
+    });
     $slow->stop_nginx;
     $slow->stop_worker;
 }
