@@ -15,8 +15,8 @@
  * Whatever came from outside is escaped and cut, so that no client writes
  * lines of its own.  Credentials are not given to this file at all.  Errors
  * that repeat by the thousand are bounded: FCGI_LOG_BURST lines a second, then
- * the number of those that were left out.  Those of requests leave room for what
- * is said once, such as that the disk has become read-only.
+ * the number of those that were left out.  Those of requests leave room for
+ * what is said once, such as that the disk has become read-only.
  *
  * Safe to call from all threads.
  */
