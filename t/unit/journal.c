@@ -1185,6 +1185,7 @@ a_tag_that_others_moved_later_is_theirs(void **state)
     assert_int_equal(reg_journal_checkpoint(journal, &err), 0);
     assert_int_equal(push("v1", 1), 0);
     leave_link("v1", 2, 71, 60);
+    assert_int_equal(look(), 0);             /* nor is it missing */
     reopen();
     assert_true(points("v1", 2));
 
@@ -1192,6 +1193,7 @@ a_tag_that_others_moved_later_is_theirs(void **state)
     leave_link("v1", 2, 71, 0);
     assert_int_equal(push("v1", 1), 0);
     leave_link("v1", 2, 5, 60);
+    assert_int_equal(look(), 1);
     reopen();
     assert_true(points("v1", 1));
 }
