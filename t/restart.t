@@ -24,6 +24,9 @@ sub _worker_command {
 
 package main;
 
+# nginx waits longer for a worker than anybody here
+my $patience = 'fastcgi_read_timeout 1000s;';
+
 # Everybody pulls and pushes until `what` is over: what was answered, and what
 # was wrong.
 sub meanwhile {
@@ -96,7 +99,7 @@ sub times_in {
 # ---- a restart, with the socket kept
 
 {
-    my $r = Kept->new(worker => { processes => 2 });
+    my $r = Kept->new(worker => { processes => 2 }, location => $patience);
     my $starts = sub { times_in($r->log_of_worker, qr/^READY=1$/m) };
     my $restart = sub {
         my $n = $starts->();
@@ -142,10 +145,10 @@ sub times_in {
     $r->expect_log(qr/connect\(\) to unix:/);
     $r->write_config("nonsense: [\n");
     kill 'USR1', $r->worker_pid;
-    ok(wait_until(40, sub {
-        $r->request('GET', '/v2/', timeout => 40)->{status} == 502 }),
+    ok(wait_until(300, sub {
+        $r->request('GET', '/v2/', timeout => 300)->{status} == 502 }),
         'a restart into a wrong configuration: who comes is refused at once');
-    ok(wait_until(20, sub { $drops
+    ok(wait_until(300, sub { $drops
         < times_in($r->log_of_worker, qr/^FDSTOREREMOVE=1$/m) }),
         'and the socket is not kept for it');
     $r->write_config($good);
@@ -160,18 +163,18 @@ sub times_in {
 # ---- workers that end as soon as they begin
 
 {
-    my $r = Test::Registry->new;
+    my $r = Test::Registry->new(location => $patience);
     $r->stop_worker;
     my $journal = $r->path('_journal');
     rename $journal, "$journal.away" or die $!;
     write_file($journal, '');
     $r->start_worker;
-    my $answer = $r->request('GET', '/v2/', timeout => 40);
+    my $answer = $r->request('GET', '/v2/', timeout => 300);
     error_is($answer, 502, 'UNAVAILABLE', 'no worker can begin: who comes does'
         . ' not wait until nginx has no patience any more');
     unlink $journal or die $!;
     ok(wait_until(300, sub {
-        $r->request('GET', '/v2/', timeout => 40)->{status} == 200 }),
+        $r->request('GET', '/v2/', timeout => 300)->{status} == 200 }),
         'and is served when one can');
 }
 
