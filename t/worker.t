@@ -367,6 +367,18 @@ for my $round (1, 2) {
     $_->close for @open;
 }
 is_deeply([$r->worker_pids], \@before, 'the same processes live');
+
+# behind parameters that would do
+for my $end ("\x80", "\x01", "\x05\x7fabc", pack('NN', 5, 0xffffffff) . 'x' x 9) {
+    my $c = worker();
+    $c->send($begin . record(PARAMS, pairs(REQUEST_METHOD => 'GET',
+        REGISTRY_URI => '/v2/', REGISTRY_ROOT => $r->root) . $end)
+        . record(PARAMS, '') . record(STANDARD_IN, ''));
+    is($c->receive(qr/(?!)/), '', 'a pair that is cut off is no request: '
+        . unpack('H8', $end));
+    $c->close;
+}
+
 SKIP: {
     skip 'memory is not bounded under a sanitizer', 1 if sanitized();
     cmp_ok(rss($before[0]) - $rss, '<', 16_384, 'and have not grown');
