@@ -462,10 +462,28 @@ SKIP: {
 }
 
 
-# ---- SIGTERM lets a request finish
+# ---- a body is what its own request says
 
 my $manifest = json(image_manifest(config => '{}'));
 $r->push_blob('a', '{}');
+for my $rest (record(STANDARD_IN, substr($manifest, 50), 2),
+    record(PARAMS, substr($manifest, 50)))
+{
+    my $c = worker();
+    $c->send(head('PUT', '/v2/a/manifests/odd', CONTENT_TYPE => $TYPE{oci},
+        CONTENT_LENGTH => length $manifest)
+        . record(STANDARD_IN, substr($manifest, 0, 50)) . $rest
+        . record(STANDARD_IN, ''));
+    like($c->receive(qr/(?!)/), qr/Status: 400/,
+        'what another record says is no part of it');
+    $c->close;
+}
+is($r->request('GET', '/v2/a/manifests/odd')->{status}, 404,
+    'nothing of it is stored');
+
+
+# ---- SIGTERM lets a request finish
+
 $c = worker();
 $c->send(head('PUT', '/v2/a/manifests/drained', CONTENT_TYPE => $TYPE{oci},
     CONTENT_LENGTH => length $manifest)
