@@ -1,6 +1,7 @@
 #include "fcgi_chore.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "reg_thread.h"
@@ -11,11 +12,11 @@
 
 
 struct fcgi_chore_s {
-    fcgi_chore_round_pt   round;
-    void                 *ctx;
-    int64_t               first;       /* from the start to it; ns */
-    int64_t               since;       /* of the work in one go; ns */
-    reg_thread_t          thread;
+    fcgi_chore_round_pt  round;
+    int64_t              first;        /* from the start to it; ns */
+    int64_t              since;        /* of the work in one go; ns */
+    reg_thread_t         thread;
+    max_align_t          state[];
 };
 
 
@@ -44,7 +45,7 @@ fcgi_chore_run(void *data)
 
     while (!reg_thread_sleep(&chore->thread, wait)) {
         chore->since = reg_clock_ns(CLOCK_MONOTONIC);
-        wait = chore->round(chore, chore->ctx);
+        wait = chore->round(chore, chore->state);
         wait = wait < FCGI_CHORE_SLEEP ? wait : FCGI_CHORE_SLEEP;
         wait *= REG_CLOCK_SECOND;
     }
@@ -66,10 +67,10 @@ fcgi_chore_jitter(int64_t within)
 
 
 fcgi_chore_t *
-fcgi_chore_start(fcgi_chore_round_pt round, void *ctx, int64_t within,
-    reg_error_t *err)
+fcgi_chore_start(fcgi_chore_round_pt round, const void *state, size_t size,
+    int64_t within, reg_error_t *err)
 {
-    fcgi_chore_t  *chore = calloc(1, sizeof(*chore));
+    fcgi_chore_t  *chore = malloc(sizeof(*chore) + size);
 
     if (chore == NULL) {
         (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
@@ -77,8 +78,8 @@ fcgi_chore_start(fcgi_chore_round_pt round, void *ctx, int64_t within,
     }
 
     chore->round = round;
-    chore->ctx = ctx;
     chore->first = fcgi_chore_jitter(within);
+    memcpy(chore->state, state, size);
 
     if (reg_thread_start(&chore->thread, fcgi_chore_run, chore, "chore", err)
         == -1)

@@ -3,7 +3,7 @@
  * requests hardly feel it.
  *
  *     static int64_t
- *     round(fcgi_chore_t *chore, void *ctx)
+ *     round(fcgi_chore_t *chore, void *state)
  *     {
  *         for … {
  *             … a little …
@@ -12,7 +12,7 @@
  *         return 3600;                                       then again
  *     }
  *
- *     chore = fcgi_chore_start(round, ctx, 0, err);
+ *     chore = fcgi_chore_start(round, &state, sizeof(state), 0, err);
  *     …
  *     fcgi_chore_stop(chore);
  *
@@ -31,13 +31,14 @@ typedef struct fcgi_chore_s  fcgi_chore_t;
 
 /* Returns the seconds until the next one, of which an hour at most is slept:
  * the time of day may be set meanwhile. */
-typedef int64_t (*fcgi_chore_round_pt)(fcgi_chore_t *chore, void *ctx);
+typedef int64_t (*fcgi_chore_round_pt)(fcgi_chore_t *chore, void *state);
 
 
-/* The first round begins at a random time within `within` seconds: processes
- * that start together do not work together.  NULL with err filled. */
-fcgi_chore_t *fcgi_chore_start(fcgi_chore_round_pt round, void *ctx,
-    int64_t within, reg_error_t *err);
+/* The chore keeps a copy of the state, `size` bytes, which only its rounds
+ * touch.  The first one begins at a random time within `within` seconds:
+ * processes that start together do not work together.  NULL with err filled. */
+fcgi_chore_t *fcgi_chore_start(fcgi_chore_round_pt round, const void *state,
+    size_t size, int64_t within, reg_error_t *err);
 
 /* Within a round: rests if it is time to.  True if the round must end. */
 bool fcgi_chore_pace(fcgi_chore_t *chore);

@@ -1,27 +1,24 @@
 #include "fcgi_guard.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "fcgi_check.h"
-#include "fcgi_chore.h"
 
 
 /* seconds from one look to the next */
 #define FCGI_GUARD_LOOK  1
 
 
-struct fcgi_guard_s {
+typedef struct {
     const fcgi_service_t  *service;
     const reg_journal_t   *journal;
-    fcgi_chore_t          *thread;
     dev_t                  dev;         /* of the tree's top directory */
     ino_t                  ino;
     bool                   blind;       /* the journal was not opened */
     bool                   refused;     /* the last time */
     bool                   leaving;
-};
+} fcgi_guard_t;
 
 
 /* Where there is no tree it may come back: requests say so. */
@@ -85,9 +82,9 @@ fcgi_guard_try(fcgi_guard_t *guard)
 
 
 static int64_t
-fcgi_guard_round(fcgi_chore_t *chore, void *ctx)
+fcgi_guard_round(fcgi_chore_t *chore, void *state)
 {
-    fcgi_guard_t  *guard = ctx;
+    fcgi_guard_t  *guard = state;
 
     (void) chore;
 
@@ -105,44 +102,21 @@ fcgi_guard_round(fcgi_chore_t *chore, void *ctx)
 }
 
 
-fcgi_guard_t *
+fcgi_chore_t *
 fcgi_guard_start(const fcgi_service_t *service, const reg_journal_t *journal,
     reg_error_t *err)
 {
-    fcgi_guard_t  *guard = calloc(1, sizeof(*guard));
-    struct stat    st;
-
-    if (guard == NULL) {
-        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
-        return NULL;
-    }
-
-    guard->blind = atomic_load(&service->store->refused) != 0;
-    guard->service = service;
-    guard->journal = journal;
+    struct stat   st;
+    fcgi_guard_t  guard = {
+        .service = service, .journal = journal,
+        .blind = atomic_load(&service->store->refused) != 0,
+    };
 
     if (stat(service->store->v2.text, &st) == 0) {
-        guard->dev = st.st_dev;
-        guard->ino = st.st_ino;
+        guard.dev = st.st_dev;
+        guard.ino = st.st_ino;
     }
 
-    guard->thread = fcgi_chore_start(fcgi_guard_round, guard, FCGI_GUARD_LOOK,
-                                     err);
-
-    if (guard->thread == NULL) {
-        free(guard);
-        return NULL;
-    }
-
-    return guard;
-}
-
-
-void
-fcgi_guard_stop(fcgi_guard_t *guard)
-{
-    if (guard != NULL) {
-        fcgi_chore_stop(guard->thread);
-        free(guard);
-    }
+    return fcgi_chore_start(fcgi_guard_round, &guard, sizeof(guard),
+                            FCGI_GUARD_LOOK, err);
 }

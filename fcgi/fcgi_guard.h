@@ -1,10 +1,6 @@
 /*
- * fcgi_guard: a thread that looks after the tree: whether it can be written,
+ * fcgi_guard: a chore that looks after the tree: whether it can be written,
  * and whether it is still the one that this process has begun with.
- *
- *     guard = fcgi_guard_start(service, journal, err);
- *     …
- *     fcgi_guard_stop(guard);
  *
  * A tree that refused a write (reg_store.h) is tried each second until it does
  * no longer.  Until then it is read, and who would change it is told so.
@@ -19,17 +15,12 @@
 #ifndef FCGI_GUARD_H
 #define FCGI_GUARD_H
 
+#include "fcgi_chore.h"
 #include "fcgi_service.h"
 #include "reg_journal.h"
 
-typedef struct fcgi_guard_s  fcgi_guard_t;
-
-
 /* journal may be NULL.  NULL with err filled. */
-fcgi_guard_t *fcgi_guard_start(const fcgi_service_t *service,
+fcgi_chore_t *fcgi_guard_start(const fcgi_service_t *service,
     const reg_journal_t *journal, reg_error_t *err);
-
-/* NULL is allowed. */
-void fcgi_guard_stop(fcgi_guard_t *guard);
 
 #endif

@@ -1,8 +1,5 @@
 #include "fcgi_purge.h"
 
-#include <stdlib.h>
-
-#include "fcgi_chore.h"
 #include "fcgi_metrics.h"
 #include "reg_clock.h"
 #include "reg_purge.h"
@@ -17,15 +14,11 @@
 #define FCGI_PURGE_SLEEP   3600
 
 
-struct fcgi_purge_s {
+typedef struct {
     const fcgi_service_t  *service;
-    fcgi_chore_t          *thread;
-    fcgi_chore_t          *chore;      /* the same, for the thread itself */
+    fcgi_chore_t          *chore;
     reg_turn_t             turn;
-};
-
-
-/* ---- a round ------------------------------------------------------------- */
+} fcgi_purge_t;
 
 
 static int
@@ -93,9 +86,9 @@ fcgi_purge_uploads(fcgi_purge_t *p, time_t now)
 
 /* A round if it is time for one; the seconds to sleep. */
 static int64_t
-fcgi_purge_round(fcgi_chore_t *chore, void *ctx)
+fcgi_purge_round(fcgi_chore_t *chore, void *state)
 {
-    fcgi_purge_t        *p = ctx;
+    fcgi_purge_t        *p = state;
     const reg_config_t  *config = p->service->config;
     reg_turn_clock_t     now;
     reg_path_t           file;
@@ -137,39 +130,14 @@ fcgi_purge_round(fcgi_chore_t *chore, void *ctx)
 }
 
 
-/* ---- the thread ---------------------------------------------------------- */
-
-
-fcgi_purge_t *
+fcgi_chore_t *
 fcgi_purge_start(const fcgi_service_t *service, reg_error_t *err)
 {
-    fcgi_purge_t  *p = calloc(1, sizeof(*p));
-    int64_t        within = service->config->purge_interval / 8;
+    const fcgi_purge_t  purge = { .service = service, .turn = REG_TURN_INIT };
+    int64_t             within = service->config->purge_interval / 8;
 
-    if (p == NULL) {
-        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
-        return NULL;
-    }
-
-    p->service = service;
-    p->turn = (reg_turn_t) REG_TURN_INIT;
     within = within < FCGI_PURGE_JITTER ? within : FCGI_PURGE_JITTER;
-    p->thread = fcgi_chore_start(fcgi_purge_round, p, within, err);
 
-    if (p->thread == NULL) {
-        free(p);
-        return NULL;
-    }
-
-    return p;
-}
-
-
-void
-fcgi_purge_stop(fcgi_purge_t *p)
-{
-    if (p != NULL) {
-        fcgi_chore_stop(p->thread);
-        free(p);
-    }
+    return fcgi_chore_start(fcgi_purge_round, &purge, sizeof(purge), within,
+                            err);
 }

@@ -1,8 +1,5 @@
 #include "fcgi_reindex.h"
 
-#include <stdlib.h>
-
-#include "fcgi_chore.h"
 #include "fcgi_metrics.h"
 #include "reg_clock.h"
 
@@ -15,12 +12,11 @@
 #define FCGI_REINDEX_AGAIN   1
 
 
-struct fcgi_reindex_s {
+typedef struct {
     const fcgi_service_t  *service;
-    fcgi_chore_t          *thread;
-    fcgi_chore_t          *chore;       /* the same, for the thread itself */
+    fcgi_chore_t          *chore;
     bool                   failed;      /* the last time */
-};
+} fcgi_reindex_t;
 
 
 reg_catalog_t *
@@ -92,9 +88,9 @@ fcgi_reindex_left(const fcgi_reindex_t *reindex)
 
 /* A walk if it is time for one; the seconds to sleep. */
 static int64_t
-fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
+fcgi_reindex_round(fcgi_chore_t *chore, void *state)
 {
-    fcgi_reindex_t            *reindex = ctx;
+    fcgi_reindex_t            *reindex = state;
     reg_catalog_t             *catalog = reindex->service->catalog;
     const reg_catalog_watch_t  watch = { fcgi_reindex_step, reindex };
     reg_catalog_count_t        count = { 0, 0, 0 };
@@ -123,34 +119,11 @@ fcgi_reindex_round(fcgi_chore_t *chore, void *ctx)
 }
 
 
-fcgi_reindex_t *
+fcgi_chore_t *
 fcgi_reindex_start(const fcgi_service_t *service, reg_error_t *err)
 {
-    fcgi_reindex_t  *reindex = calloc(1, sizeof(*reindex));
+    const fcgi_reindex_t  reindex = { .service = service };
 
-    if (reindex == NULL) {
-        (void) reg_error_set(err, REG_UNKNOWN, "out of memory");
-        return NULL;
-    }
-
-    reindex->service = service;
-    reindex->thread = fcgi_chore_start(fcgi_reindex_round, reindex,
-                                       FCGI_REINDEX_JITTER, err);
-
-    if (reindex->thread == NULL) {
-        free(reindex);
-        return NULL;
-    }
-
-    return reindex;
-}
-
-
-void
-fcgi_reindex_stop(fcgi_reindex_t *reindex)
-{
-    if (reindex != NULL) {
-        fcgi_chore_stop(reindex->thread);
-        free(reindex);
-    }
+    return fcgi_chore_start(fcgi_reindex_round, &reindex, sizeof(reindex),
+                            FCGI_REINDEX_JITTER, err);
 }

@@ -1,5 +1,5 @@
 /*
- * fcgi_reindex: a thread that keeps the index of repositories right, whatever
+ * fcgi_reindex: a chore that keeps the index of repositories right, whatever
  * other programs do to the tree (reg_catalog.h).
  *
  * nginx_registry.catalog_refresh says how often it walks through the tree; of
@@ -10,19 +10,15 @@
 #ifndef FCGI_REINDEX_H
 #define FCGI_REINDEX_H
 
+#include "fcgi_chore.h"
 #include "fcgi_service.h"
-
-typedef struct fcgi_reindex_s  fcgi_reindex_t;
 
 /* The catalog as the configuration wants it.  NULL with err filled. */
 reg_catalog_t *fcgi_reindex_catalog(const reg_config_t *config,
     reg_store_t *store, reg_error_t *err);
 
 /* NULL with err filled. */
-fcgi_reindex_t *fcgi_reindex_start(const fcgi_service_t *service,
+fcgi_chore_t *fcgi_reindex_start(const fcgi_service_t *service,
     reg_error_t *err);
-
-/* Ends the thread, within a step of its work.  NULL is allowed. */
-void fcgi_reindex_stop(fcgi_reindex_t *reindex);
 
 #endif

@@ -172,19 +172,18 @@ static int
 fcgi_worker_serve(const fcgi_service_t *service,
     const reg_journal_t *journal, int listener, reg_error_t *err)
 {
-    int              rc = -1;
-    fcgi_purge_t    *purge = fcgi_purge_start(service, err);
-    fcgi_reindex_t  *reindex = fcgi_reindex_start(service, err);
-    fcgi_guard_t    *guard = fcgi_guard_start(service, journal, err);
+    int            rc = -1;
+    fcgi_chore_t  *purge = fcgi_purge_start(service, err);
+    fcgi_chore_t  *reindex = fcgi_reindex_start(service, err);
+    fcgi_chore_t  *guard = fcgi_guard_start(service, journal, err);
 
     if (purge != NULL && reindex != NULL && guard != NULL) {
         rc = fcgi_server_run(service, listener, err);
     }
 
-    fcgi_guard_stop(guard);
-
-    fcgi_reindex_stop(reindex);
-    fcgi_purge_stop(purge);
+    fcgi_chore_stop(guard);
+    fcgi_chore_stop(reindex);
+    fcgi_chore_stop(purge);
 
     return rc;
 }
