@@ -114,9 +114,10 @@ fcgi_request_forget(fcgi_request_t *r)
 }
 
 
-void
+bool
 fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire)
 {
+    int           rc;
     const size_t  n = sizeof(fcgi_request_params)
                       / sizeof(fcgi_request_params[0]);
     reg_str_t     name, value;
@@ -133,7 +134,7 @@ fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire)
     r->wire = wire;
     fcgi_request_forget(r);
 
-    while (fcgi_wire_pair(wire, &at, &name, &value)) {
+    while ((rc = fcgi_wire_pair(wire, &at, &name, &value)) == 1) {
         for (size_t i = 0; i < n; i++) {
             if (reg_str_eq(name, fcgi_request_params[i].name)) {
                 fcgi_request_param(r, fcgi_request_field(r, i), value);
@@ -149,6 +150,8 @@ fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire)
     {
         r->content_length = -1;
     }
+
+    return rc == 0;
 }
 
 

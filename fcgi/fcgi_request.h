@@ -5,7 +5,7 @@
  *
  *     fcgi_request_init(&r);                         once per thread
  *
- *     fcgi_request_read(&r, &wire);                  each request
+ *     if (!fcgi_request_read(&r, &wire)) …           each request
  *     fcgi_request_body(&r, max, &body, &err)        those that have one
  *     fcgi_request_drain(&r)                         before the answer
  *
@@ -81,8 +81,9 @@ typedef struct {
 
 void fcgi_request_init(fcgi_request_t *r);
 
-/* Takes up the parameters of the head that has arrived. */
-void fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire);
+/* Takes up the parameters of the head that has arrived.  False if one of them
+ * is cut off: then it is no request. */
+bool fcgi_request_read(fcgi_request_t *r, fcgi_wire_t *wire);
 
 /* True if it is nginx that asks what it may serve, and no client: only nginx's
  * configuration can give the purpose, which is then "decide". */

@@ -179,9 +179,12 @@ fcgi_server_answer(fcgi_thread_t *t)
     fcgi_log_request_t   line;
     reg_metrics_t       *metrics = t->server->service->metrics;
 
+    if (!fcgi_request_read(r, &t->wire)) {
+        return false;
+    }
+
     reg_metrics_add(metrics, FCGI_METRICS_THREADS_BUSY, 0, 1);
 
-    fcgi_request_read(r, &t->wire);
     fcgi_route(t->server->service, r, reply);
     fcgi_access_user(r, reply);
 

@@ -98,40 +98,27 @@ fcgi_wire_text(const fcgi_wire_t *w, size_t *at, size_t len, reg_str_t *text)
 }
 
 
-bool
+int
 fcgi_wire_pair(const fcgi_wire_t *w, size_t *at, reg_str_t *name,
     reg_str_t *value)
 {
     size_t  first, second;
+
+    if (*at == w->pairs) {
+        return 0;
+    }
 
     if (!fcgi_wire_length(w, at, &first)
         || !fcgi_wire_length(w, at, &second)
         || !fcgi_wire_text(w, at, first, name)
         || !fcgi_wire_text(w, at, second, value))
     {
-        return false;
+        return -1;
     }
 
     value->len = strnlen(value->data, value->len);
 
-    return true;
-}
-
-
-/* Whether they are pairs to the last byte. */
-static bool
-fcgi_wire_are_pairs(const fcgi_wire_t *w)
-{
-    size_t     at = 0;
-    reg_str_t  name, value;
-
-    while (at < w->pairs) {
-        if (!fcgi_wire_pair(w, &at, &name, &value)) {
-            return false;
-        }
-    }
-
-    return true;
+    return 1;
 }
 
 
@@ -173,7 +160,7 @@ fcgi_wire_take(fcgi_wire_t *w, const fcgi_wire_record_t *record)
     }
 
     if (record->content == 0) {
-        return fcgi_wire_are_pairs(w) ? FCGI_WIRE_READY : FCGI_WIRE_GONE;
+        return FCGI_WIRE_READY;
     }
 
     memmove(w->buf + w->pairs, content, record->content);

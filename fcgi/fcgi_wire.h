@@ -17,7 +17,8 @@
  *     fcgi_wire_open(wire, fd);
  *
  *     while (fcgi_wire_head(wire) == FCGI_WIRE_READY) {
- *         for (at = 0; fcgi_wire_pair(wire, &at, &name, &value); ) …
+ *         while ((rc = fcgi_wire_pair(wire, &at, &name, &value)) == 1) …
+ *         if (rc == -1) … a head that is cut off: nothing is done of it …
  *         while ((n = fcgi_wire_body(wire, out, size)) > 0) …
  *         if (!wire->ended) … the peer is gone, or talks nonsense …
  *         if (!fcgi_wire_answer(wire, parts, n)) … it ends here …
@@ -68,9 +69,9 @@ fcgi_wire_state_t fcgi_wire_head(fcgi_wire_t *wire);
 /* Whether more has arrived already than the request that was answered. */
 bool fcgi_wire_has_more(const fcgi_wire_t *wire);
 
-/* The pair at *at, which moves on.  False at the end.  A value ends before a
- * byte of zero: nothing that we read has one. */
-bool fcgi_wire_pair(const fcgi_wire_t *wire, size_t *at, reg_str_t *name,
+/* 1: the pair at *at, which moves on; 0 at the end; -1 if it is cut off.  A
+ * value ends before a byte of zero: nothing that we read has one. */
+int fcgi_wire_pair(const fcgi_wire_t *wire, size_t *at, reg_str_t *name,
     reg_str_t *value);
 
 /* Up to size bytes of the body; 0 at its end or when the peer is gone. */

@@ -306,6 +306,27 @@ like($c->receive(qr/(?!)/), qr/^(.*Status: 200.*?\x01\x03\x00\x01\x00\x08){2}/s,
     . ' is the last one');
 $c->close;
 
+my $start = pairs(REQUEST_METHOD => 'POST', QUERY_STRING => '',
+    REGISTRY_URI => '/v2/cut/blobs/uploads/', REGISTRY_ROOT => $r->root);
+for my $rest ("\x05", "\x80\0\0", "\x05\x02", "\x05\x02abcd",
+    "\x05\x02abcdefg\0", pack('NN', 0xffffffff, 0xffffffff) . 'x' x 10)
+{
+    $c = worker();
+    $c->send($begin . record(PARAMS, $start . $rest) . record(PARAMS, '')
+        . record(STANDARD_IN, ''));
+    is($c->receive(qr/(?!)/), '', 'a request whose last parameter is cut off'
+        . ' is none: ' . unpack('H*', substr($rest, 0, 8)));
+    $c->close;
+}
+ok(!-e $r->path('repositories/cut'), 'and nothing came of it');
+
+$c = worker();
+$c->send($begin . record(PARAMS, $start) . record(PARAMS, '')
+    . record(STANDARD_IN, ''));
+like($c->receive(qr/\x01\x03\x00\x01\x00\x08/), qr/Status: 202/,
+    'the same without that');
+$c->close;
+
 my @before = $r->worker_pids;
 my $rss = rss($before[0]);
 my @nonsense = (
