@@ -17,6 +17,7 @@
 #include "reg_access.h"
 #include "reg_config_check.h"
 #include "reg_store.h"
+#include "reg_verifiers.h"
 
 
 #ifndef REG_VERSION
@@ -269,7 +270,7 @@ main_load(void *ctx, reg_config_t *config, reg_error_t *err)
         || reg_config_check(config, err) == -1
         || main_override(config, o, err) == -1
         || main_places(o, config, err) == -1
-        || reg_access_check(config, err) == -1)
+        || reg_verifiers_check(config, err) == -1)
     {
         reg_config_free(config);
         return -1;

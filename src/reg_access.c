@@ -6,6 +6,7 @@
 #include "reg_epoch.h"
 #include "reg_hash.h"
 #include "reg_memory.h"
+#include "reg_verifiers.h"
 
 
 /* seconds that a verified password is remembered */
@@ -20,10 +21,7 @@ struct reg_access_s {
     reg_store_t         *store;
     reg_policy_t        *own;            /* without one in the configuration */
     const reg_policy_t  *policy;
-    reg_users_t         *users;          /* NULL: no htpasswd */
-    reg_robots_t        *robots;         /* NULL: nobody can log in here */
-    reg_keys_t          *keys;           /* NULL: no tokens of ours */
-    reg_trust_t         *trust;          /* NULL: none of another issuer's */
+    reg_verifiers_t      verifiers;
     reg_throttle_t      *throttle;       /* NULL: none */
     reg_memory_t        *memory;
     bool                 open;
@@ -98,94 +96,11 @@ reg_access_describe(const reg_config_t *config, reg_buf_t *out)
                                 " gives to anonymous");
 
     } else {
-        reg_buf_puts(out, any && config->htpasswd_path[0] == '\0'
+        reg_buf_puts(out, !any ? "open: everybody may pull, push and delete"
+                          : config->htpasswd_path[0] == '\0'
                           ? ", which say what may be done"
-                          : any
-                          ? "; every account may pull, push and delete"
-                              : "open: everybody may pull, push and delete");
+                          : "; every account may pull, push and delete");
     }
-}
-
-
-/* Whose file is wrong: the sentence so far names the file only. */
-static int
-reg_access_file_of(const char *key, int rc, reg_error_t *err)
-{
-    reg_error_t  said = *err;
-
-    if (rc == 0) {
-        return 0;
-    }
-
-    *err = (reg_error_t) REG_ERROR_INIT;
-
-    return reg_error_set(err, said.code, "%s: %s", key,
-                         reg_error_message(&said));
-}
-
-
-/* The files that the configuration names and others write. */
-static int
-reg_access_files(reg_access_t *a, reg_error_t *err)
-{
-    const reg_config_t   *config = a->config;
-    reg_trust_sources_t   trust = { config->token_bundle, config->token_jwks,
-                                    config->token_algorithms };
-    char                  robots[REG_CONFIG_TEXT + 32];
-
-    (void) snprintf(robots, sizeof(robots), "%s/robots.json", config->state);
-
-    if (config->htpasswd_path[0] != '\0'
-        && (reg_access_file_of("auth.htpasswd.path",
-                               reg_users_open(&a->users,
-                                              config->htpasswd_path, err),
-                               err) == -1
-            || reg_access_file_of("nginx_registry.state",
-                                  reg_robots_open(&a->robots, robots, err),
-                                  err) == -1))
-    {
-        return -1;
-    }
-
-    return config->token_issuer[0] == '\0'
-           ? 0 : reg_access_file_of("auth.token",
-                                    reg_trust_open(&a->trust, &trust, err),
-                                    err);
-}
-
-
-/* What the configuration says that there is. */
-static int
-reg_access_sources(reg_access_t *a, reg_error_t *err)
-{
-    const reg_config_t  *config = a->config;
-
-    if (reg_access_files(a, err) == -1) {
-        return -1;
-    }
-
-    return !config->tokens_enabled
-           ? 0 : reg_keys_open(&a->keys, config->state,
-                               config->tokens_algorithm == REG_TOKENS_RS256
-                               ? REG_JWK_RS256 : REG_JWK_ES256, err);
-}
-
-
-int
-reg_access_check(const reg_config_t *config, reg_error_t *err)
-{
-    int            rc;
-    reg_access_t  *a = calloc(1, sizeof(*a));
-
-    if (a == NULL) {
-        return reg_error_set(err, REG_UNKNOWN, "out of memory");
-    }
-
-    a->config = config;
-    rc = reg_access_files(a, err);
-    reg_access_close(a);
-
-    return rc;
 }
 
 
@@ -205,7 +120,9 @@ reg_access_open(reg_access_t **out, const reg_config_t *config,
     a->policy = config->policy;
     a->memory = reg_memory_create(err);
 
-    if (a->memory == NULL || reg_access_sources(a, err) == -1) {
+    if (a->memory == NULL
+        || reg_verifiers_open(&a->verifiers, config, err) == -1)
+    {
         goto failed;
     }
 
@@ -232,10 +149,7 @@ void
 reg_access_close(reg_access_t *a)
 {
     if (a != NULL) {
-        reg_users_close(a->users);
-        reg_robots_close(a->robots);
-        reg_keys_close(a->keys);
-        reg_trust_close(a->trust);
+        reg_verifiers_close(&a->verifiers);
         reg_memory_free(a->memory);
         reg_policy_free(a->own);
         free(a);
@@ -246,10 +160,7 @@ reg_access_close(reg_access_t *a)
 int
 reg_access_message(reg_access_t *a, char *out, size_t size)
 {
-    return (a->users != NULL && reg_users_message(a->users, out, size))
-           || (a->robots != NULL && reg_robots_message(a->robots, out, size))
-           || (a->keys != NULL && reg_keys_message(a->keys, out, size))
-           || (a->trust != NULL && reg_trust_message(a->trust, out, size));
+    return reg_verifiers_message(&a->verifiers, out, size);
 }
 
 
@@ -315,64 +226,13 @@ reg_access_grant(const reg_access_t *a, const reg_login_t *login,
 
 /* Whatever was remembered when this was another number is forgotten. */
 static uint64_t
-reg_access_age(reg_access_t *a)
+reg_access_age(const reg_access_t *a)
 {
     const uint64_t  ages[] = {
-        reg_epoch_look(a->store),
-        a->users != NULL ? reg_users_age(a->users) : 0,
-        a->robots != NULL ? reg_robots_age(a->robots) : 0,
-        a->keys != NULL ? reg_keys_age(a->keys) : 0,
-        a->trust != NULL ? reg_trust_age(a->trust) : 0,
+        reg_epoch_look(a->store), reg_verifiers_age(&a->verifiers),
     };
 
     return reg_hash_words(ages, sizeof(ages) / sizeof(ages[0]));
-}
-
-
-/* 1, 0 or -1. */
-static int
-reg_access_directory(const reg_access_t *a, reg_str_t user,
-    reg_str_t password, reg_error_t *err)
-{
-    int                 rc;
-    reg_ldap_options_t  ldap;
-    reg_ldap_person_t   person = REG_LDAP_PERSON_INIT;
-
-    reg_config_ldap(a->config, &ldap);
-    rc = reg_ldap_verify(&ldap, user, password, &person, err);
-    reg_ldap_person_free(&person);
-
-    return rc;
-}
-
-
-/* 1: it is right, and *login is held; 0; -1. */
-static int
-reg_access_user(reg_access_t *a, reg_str_t user, reg_str_t password,
-    reg_login_t **login, reg_error_t *err)
-{
-    unsigned char  print[REG_LOGIN_PRINT] = { 0 };
-    int            rc;
-
-    /* whom the file has, the directory is not asked about */
-    rc = a->config->ldap_url[0] == '\0'
-         || reg_users_has(a->users, user, print)
-         ? reg_users_verify(a->users, user, password, print, err)
-         : reg_access_directory(a, user, password, err);
-
-    if (rc != 1) {
-        return rc;
-    }
-
-    *login = reg_login_create(REG_WHO_USER, user, err);
-
-    if (*login == NULL) {
-        return -1;
-    }
-
-    memcpy((*login)->print, print, sizeof(print));
-
-    return 1;
 }
 
 
@@ -396,12 +256,9 @@ reg_access_password(reg_access_t *a, reg_str_t user, reg_str_t password,
         return 0;
     }
 
-    if (reg_str_starts(user, REG_USER_ROBOT)) {
-        rc = reg_robots_verify(a->robots, user, password, from->now,
-                               &verdict->login, err);
-    } else {
-        rc = reg_access_user(a, user, password, &verdict->login, err);
-    }
+    rc = reg_verifiers_password(&a->verifiers, &(reg_verifiers_ask_t) {
+                                    user, password, from->now },
+                                &verdict->login, err);
 
     /* without a password nothing was guessed */
     if (a->throttle != NULL && rc != -1 && password.len > 0) {
@@ -428,7 +285,7 @@ reg_access_login(reg_access_t *a, reg_str_t user, reg_str_t password,
     memset(verdict, 0, sizeof(*verdict));
     verdict->result = REG_ACCESS_WRONG;
 
-    if (a->users == NULL) {
+    if (a->verifiers.users == NULL) {
         return 0;
     }
 
@@ -533,21 +390,13 @@ reg_access_basic(reg_access_t *a, const reg_access_ask_t *from,
 /* ---- who it is: a token -------------------------------------------------- */
 
 
-static reg_bearer_t
-reg_access_token_sources(const reg_access_t *a)
-{
-    return (reg_bearer_t) { a->config, a->users, a->robots, a->keys, a->trust };
-}
-
-
 static int
 reg_access_token(const reg_access_t *a, const reg_bearer_ask_t *ask,
     reg_access_verdict_t *verdict, reg_error_t *err)
 {
-    reg_error_t         why = REG_ERROR_INIT;
-    const reg_bearer_t  bearer = reg_access_token_sources(a);
-    int                 rc = reg_bearer_login(&bearer, ask, &verdict->login,
-                                              &why);
+    reg_error_t  why = REG_ERROR_INIT;
+    int          rc = reg_bearer_login(&a->verifiers, ask, &verdict->login,
+                                       &why);
 
     if (rc == -1) {
         *err = why;
@@ -622,8 +471,6 @@ reg_access_issue(reg_access_t *a, const reg_login_t *login,
     const reg_grants_t *asked, time_t now, reg_buf_t *token,
     reg_grants_t *granted, reg_error_t *err)
 {
-    const reg_bearer_t  bearer = reg_access_token_sources(a);
-
     for (size_t i = 0; asked != NULL && i < asked->n; i++) {
         reg_scope_t  scope = asked->list[i];
 
@@ -638,7 +485,7 @@ reg_access_issue(reg_access_t *a, const reg_login_t *login,
         }
     }
 
-    return reg_bearer_issue(&bearer, &(reg_bearer_new_t) {
+    return reg_bearer_issue(&a->verifiers, &(reg_bearer_new_t) {
                                 login, asked == NULL ? NULL : granted, now },
                             token, err);
 }
@@ -647,8 +494,9 @@ reg_access_issue(reg_access_t *a, const reg_login_t *login,
 int
 reg_access_keys(reg_access_t *a, reg_buf_t *out, reg_error_t *err)
 {
-    return a->keys == NULL ? reg_error_set(err, REG_NOT_FOUND, NULL)
-                           : reg_keys_publish(a->keys, out, err);
+    return a->verifiers.keys == NULL
+           ? reg_error_set(err, REG_NOT_FOUND, NULL)
+           : reg_keys_publish(a->verifiers.keys, out, err);
 }
 
 

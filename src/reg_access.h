@@ -79,10 +79,6 @@ int reg_access_open(reg_access_t **access, const reg_config_t *config,
     reg_store_t *store, reg_throttle_t *throttle, reg_error_t *err);
 void reg_access_close(reg_access_t *access);             /* NULL is allowed */
 
-/* Whether the files of accounts, certificates and keys of another issuer could
- * be opened now.  Makes nothing. */
-int reg_access_check(const reg_config_t *config, reg_error_t *err);
-
 /* 0 and a verdict, whose login the caller releases; -1 if it cannot be told
  * (a disk that fails): then nobody comes in. */
 int reg_access_decide(reg_access_t *access, const reg_access_ask_t *ask,

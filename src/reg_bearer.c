@@ -13,17 +13,17 @@
 /* The account or robot that a token of ours is for, as it is now.  1, 0: there
  * is none; -1. */
 static int
-reg_bearer_owner(const reg_bearer_t *b, const reg_claims_t *claims, time_t now,
-    reg_login_t **login, reg_error_t *err)
+reg_bearer_owner(const reg_verifiers_t *v, const reg_claims_t *claims,
+    time_t now, reg_login_t **login, reg_error_t *err)
 {
     reg_str_t      name = reg_str_from(claims->subject);
     unsigned char  print[REG_LOGIN_PRINT] = { 0 };
 
     if (reg_str_starts(name, REG_USER_ROBOT)) {
-        return reg_robots_login(b->robots, name, now, login, err);
+        return reg_robots_login(v->robots, name, now, login, err);
     }
 
-    if (name.len > 0 && !reg_users_has(b->users, name, print)) {
+    if (name.len > 0 && !reg_users_has(v->users, name, print)) {
         return 0;
     }
 
@@ -42,10 +42,10 @@ reg_bearer_owner(const reg_bearer_t *b, const reg_claims_t *claims, time_t now,
 
 /* The same if it has the secret still that it had when the token was made. */
 static int
-reg_bearer_same_owner(const reg_bearer_t *b, const reg_claims_t *claims,
+reg_bearer_same_owner(const reg_verifiers_t *v, const reg_claims_t *claims,
     time_t now, reg_login_t **login, reg_error_t *err)
 {
-    int  rc = reg_bearer_owner(b, claims, now, login, err);
+    int  rc = reg_bearer_owner(v, claims, now, login, err);
 
     if (rc == 1 && claims->has_print
         && CRYPTO_memcmp((*login)->print, claims->print, REG_TOKEN_PRINT) != 0)
@@ -65,7 +65,7 @@ reg_bearer_same_owner(const reg_bearer_t *b, const reg_claims_t *claims,
 
 
 static int
-reg_bearer_own(const reg_bearer_t *b, reg_claims_t *claims,
+reg_bearer_own(const reg_verifiers_t *v, reg_claims_t *claims,
     const reg_bearer_ask_t *ask, reg_login_t **login, reg_error_t *err)
 {
     int  rc;
@@ -76,7 +76,7 @@ reg_bearer_own(const reg_bearer_t *b, reg_claims_t *claims,
         return 0;
     }
 
-    rc = reg_bearer_same_owner(b, claims, ask->now, login, err);
+    rc = reg_bearer_same_owner(v, claims, ask->now, login, err);
 
     if (rc != 1) {
         return rc;
@@ -125,21 +125,21 @@ reg_bearer_theirs(reg_claims_t *claims, reg_login_t **login, reg_error_t *err)
 
 /* A token whose signature is right. */
 static int
-reg_bearer_signed(const reg_bearer_t *b, const reg_jws_t *jws, bool own,
+reg_bearer_signed(const reg_verifiers_t *v, const reg_jws_t *jws, bool own,
     const reg_bearer_ask_t *ask, reg_login_t **login, reg_error_t *err)
 {
     int                 rc = 0;
     reg_buf_t           payload = REG_BUF_INIT;
     reg_claims_t        claims = REG_CLAIMS_INIT;
     reg_token_expect_t  expect = {
-        own ? REG_BEARER_ISSUER : b->config->token_issuer,
-        own ? b->config->tokens_service : b->config->token_service, ask->now
+        own ? REG_BEARER_ISSUER : v->config->token_issuer,
+        own ? v->config->tokens_service : v->config->token_service, ask->now
     };
 
     if (reg_jws_payload(jws, &payload, err) == 0
         && reg_claims_parse(&claims, reg_buf_str(&payload), &expect, err) == 0)
     {
-        rc = own ? reg_bearer_own(b, &claims, ask, login, err)
+        rc = own ? reg_bearer_own(v, &claims, ask, login, err)
                  : reg_bearer_theirs(&claims, login, err);
     }
 
@@ -151,7 +151,7 @@ reg_bearer_signed(const reg_bearer_t *b, const reg_jws_t *jws, bool own,
 
 
 int
-reg_bearer_login(const reg_bearer_t *b, const reg_bearer_ask_t *ask,
+reg_bearer_login(const reg_verifiers_t *v, const reg_bearer_ask_t *ask,
     reg_login_t **login, reg_error_t *err)
 {
     int        rc = 0;
@@ -160,15 +160,15 @@ reg_bearer_login(const reg_bearer_t *b, const reg_bearer_ask_t *ask,
     *login = NULL;
 
     if (reg_jws_parse(&jws, ask->token, err) == 0) {
-        if (b->keys != NULL && reg_keys_verify(b->keys, &jws)) {
-            rc = reg_bearer_signed(b, &jws, true, ask, login, err);
+        if (v->keys != NULL && reg_keys_verify(v->keys, &jws)) {
+            rc = reg_bearer_signed(v, &jws, true, ask, login, err);
 
-        } else if (b->trust == NULL || ask->use == REG_BEARER_REFRESH) {
+        } else if (v->trust == NULL || ask->use == REG_BEARER_REFRESH) {
             (void) reg_error_set(err, REG_UNAUTHORIZED, "no key of ours has"
                                  " signed it");
 
-        } else if (reg_trust_verify(b->trust, &jws, ask->now, err) == 0) {
-            rc = reg_bearer_signed(b, &jws, false, ask, login, err);
+        } else if (reg_trust_verify(v->trust, &jws, ask->now, err) == 0) {
+            rc = reg_bearer_signed(v, &jws, false, ask, login, err);
         }
     }
 
@@ -179,10 +179,10 @@ reg_bearer_login(const reg_bearer_t *b, const reg_bearer_ask_t *ask,
 
 
 int
-reg_bearer_issue(const reg_bearer_t *b, const reg_bearer_new_t *new,
+reg_bearer_issue(const reg_verifiers_t *v, const reg_bearer_new_t *new,
     reg_buf_t *token, reg_error_t *err)
 {
-    const reg_config_t  *config = b->config;
+    const reg_config_t  *config = v->config;
     int                  rc = -1;
     reg_buf_t            payload = REG_BUF_INIT;
     reg_claims_t         claims = REG_CLAIMS_INIT;
@@ -206,7 +206,7 @@ reg_bearer_issue(const reg_bearer_t *b, const reg_bearer_new_t *new,
     }
 
     if (reg_claims_format(&claims, &expect, &payload, err) == 0) {
-        rc = reg_keys_sign(b->keys, reg_buf_str(&payload), token, err);
+        rc = reg_keys_sign(v->keys, reg_buf_str(&payload), token, err);
     }
 
     reg_buf_free(&payload);

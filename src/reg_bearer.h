@@ -1,9 +1,7 @@
 /*
  * reg_bearer: tokens, from what a client shows to who that is, and back.
  *
- *     reg_bearer_t  bearer = { config, users, robots, keys, trust };
- *
- *     rc = reg_bearer_login(&bearer, &(reg_bearer_ask_t) {
+ *     rc = reg_bearer_login(&verifiers, &(reg_bearer_ask_t) {
  *                               token, REG_BEARER_ACCESS, now }, &login, err);
  *
  * Who has signed a token says whose it is:
@@ -23,21 +21,8 @@
 #ifndef REG_BEARER_H
 #define REG_BEARER_H
 
-#include "reg_config.h"
-#include "reg_keys.h"
-#include "reg_robots.h"
 #include "reg_token.h"
-#include "reg_trust.h"
-#include "reg_users.h"
-
-/* What tokens are believed by; borrowed. */
-typedef struct {
-    const reg_config_t  *config;
-    reg_users_t         *users;
-    reg_robots_t        *robots;
-    reg_keys_t          *keys;           /* NULL: there are none of ours */
-    reg_trust_t         *trust;          /* NULL: none of another issuer's */
-} reg_bearer_t;
+#include "reg_verifiers.h"
 
 typedef enum {
     REG_BEARER_ACCESS,
@@ -60,11 +45,11 @@ typedef struct {
 
 /* 1: *login is held.  0: it is no good, and err says why, for the log.  -1:
  * that cannot be told. */
-int reg_bearer_login(const reg_bearer_t *bearer, const reg_bearer_ask_t *ask,
+int reg_bearer_login(const reg_verifiers_t *v, const reg_bearer_ask_t *ask,
     reg_login_t **login, reg_error_t *err);
 
 /* Appends a token of ours, of which there must be keys. */
-int reg_bearer_issue(const reg_bearer_t *bearer, const reg_bearer_new_t *new,
+int reg_bearer_issue(const reg_verifiers_t *v, const reg_bearer_new_t *new,
     reg_buf_t *token, reg_error_t *err);
 
 #endif

@@ -18,14 +18,14 @@
 #define LIFETIME  300
 
 
-static reg_error_t    err;
-static reg_config_t   config;
-static reg_bearer_t   bearer;
-static reg_keys_t    *theirs;            /* another issuer's keys */
-static reg_grants_t   grants;
-static reg_login_t   *login;
-static char           htpasswd[300], robots[300], jwks[300];
-static char           hash[2][256];      /* of passwords of alice */
+static reg_error_t       err;
+static reg_config_t      config;
+static reg_verifiers_t   verifiers;
+static reg_keys_t       *theirs;         /* another issuer's keys */
+static reg_grants_t      grants;
+static reg_login_t      *login;
+static char              htpasswd[300], robots[300], jwks[300];
+static char              hash[2][256];   /* of passwords of alice */
 
 
 static int
@@ -73,7 +73,7 @@ open_theirs(void)
         && reg_keys_publish(theirs, &text, &err) == 0
         && tree_write(jwks, text.data, text.len) == 0)
     {
-        rc = reg_trust_open(&bearer.trust, &sources, &err);
+        rc = reg_trust_open(&verifiers.trust, &sources, &err);
     }
 
     reg_buf_free(&text);
@@ -99,7 +99,7 @@ renew(void **state)
     config.tokens_lifetime = LIFETIME;
     (void) snprintf(config.token_issuer, sizeof(config.token_issuer), "them");
     (void) snprintf(config.token_service, sizeof(config.token_service), "us");
-    bearer = (reg_bearer_t) { .config = &config };
+    verifiers = (reg_verifiers_t) { .config = &config };
 
     (void) snprintf(dir, sizeof(dir), "%s/state", tree_root);
     (void) snprintf(htpasswd, sizeof(htpasswd), "%s/htpasswd", tree_root);
@@ -108,9 +108,9 @@ renew(void **state)
 
     return tree_renew(state) == 0 && put_accounts(hash[0]) == 0
            && reg_grants_add(&grants, &scope, &err) == 0
-           && reg_users_open(&bearer.users, htpasswd, &err) == 0
-           && reg_robots_open(&bearer.robots, robots, &err) == 0
-           && reg_keys_open(&bearer.keys, dir, REG_JWK_ES256, &err) == 0
+           && reg_users_open(&verifiers.users, htpasswd, &err) == 0
+           && reg_robots_open(&verifiers.robots, robots, &err) == 0
+           && reg_keys_open(&verifiers.keys, dir, REG_JWK_ES256, &err) == 0
            ? open_theirs() : -1;
 }
 
@@ -123,10 +123,7 @@ leave(void **state)
     reg_login_release(login);
     reg_grants_free(&grants);
     reg_keys_close(theirs);
-    reg_trust_close(bearer.trust);
-    reg_keys_close(bearer.keys);
-    reg_robots_close(bearer.robots);
-    reg_users_close(bearer.users);
+    reg_verifiers_close(&verifiers);
     reg_config_free(&config);
 
     return 0;
@@ -142,7 +139,7 @@ issue(const reg_login_t *of, reg_bearer_use_t use)
         of, use == REG_BEARER_REFRESH ? NULL : &grants, NOW
     };
 
-    assert_int_equal(reg_bearer_issue(&bearer, &new, &token, &err), 0);
+    assert_int_equal(reg_bearer_issue(&verifiers, &new, &token, &err), 0);
     assert_true(reg_buf_ok(&token));
 
     return token;
@@ -155,7 +152,7 @@ show(const reg_buf_t *token, reg_bearer_use_t use, time_t now)
     reg_login_release(login);
     err = (reg_error_t) REG_ERROR_INIT;
 
-    return reg_bearer_login(&bearer, &(reg_bearer_ask_t) {
+    return reg_bearer_login(&verifiers, &(reg_bearer_ask_t) {
                                 reg_buf_str(token), use, now }, &login, &err);
 }
 
@@ -177,7 +174,7 @@ alice(void)
     reg_login_t  *one = reg_login_create(REG_WHO_USER, REG_STR("alice"), &err);
 
     assert_non_null(one);
-    assert_true(reg_users_has(bearer.users, REG_STR("alice"), one->print));
+    assert_true(reg_users_has(verifiers.users, REG_STR("alice"), one->print));
 
     return one;
 }
@@ -278,7 +275,8 @@ a_robot_s_ends_with_the_robot(void **state)
     (void) state;
 
     assert_int_equal(reg_robots_create(robots, &robot, secret, &err), 0);
-    assert_int_equal(reg_robots_login(bearer.robots, REG_STR("robot$ci"), NOW,
+    assert_int_equal(reg_robots_login(verifiers.robots,
+                                      REG_STR("robot$ci"), NOW,
                                       &one, &err), 1);
     token = issue(one, REG_BEARER_ACCESS);
 
@@ -322,7 +320,7 @@ another_issuer_s_word_counts(void **state)
         "\"name\":\"a/b\",\"actions\":[\"push\"]}]}";
 
     reg_buf_t   token = sign(theirs, claims);
-    reg_buf_t   ours = sign(bearer.keys, claims);
+    reg_buf_t   ours = sign(verifiers.keys, claims);
     reg_name_t  name = tree_name("a/b");
 
     (void) state;
@@ -339,8 +337,8 @@ another_issuer_s_word_counts(void **state)
     refused(&token, REG_BEARER_REFRESH, NOW);
 
     /* and without them there is no one to believe */
-    reg_trust_close(bearer.trust);
-    bearer.trust = NULL;
+    reg_trust_close(verifiers.trust);
+    verifiers.trust = NULL;
     refused(&token, REG_BEARER_ACCESS, NOW);
 
     reg_buf_free(&token);
