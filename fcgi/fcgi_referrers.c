@@ -20,7 +20,7 @@ typedef struct {
 
 
 static int
-fcgi_referrers_item(void *ctx, const reg_referrers_item_t *item)
+fcgi_referrers_item(void *ctx, const reg_referrer_item_t *item)
 {
     fcgi_referrers_page_t  *page = ctx;
 

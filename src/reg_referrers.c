@@ -12,116 +12,18 @@
 #include "reg_removal.h"
 
 
-#define REG_REFERRERS_CHUNK  (64 * 1024)
-
 /* a clean-up may replace the file while we wait for its lock */
 #define REG_REFERRERS_TRIES  16
-
-
-int
-reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
-    reg_str_t type, reg_str_t descriptor, reg_error_t *err)
-{
-    ref->digest = *digest;
-
-    reg_buf_putstr(&ref->line, reg_digest_str(digest));
-    reg_buf_puts(&ref->line, "\t");
-
-    /* a type is a word; what is none is not found by a filter */
-    if (memchr(type.data == NULL ? "" : type.data, '\t', type.len) == NULL
-        && memchr(type.data == NULL ? "" : type.data, '\n', type.len) == NULL)
-    {
-        reg_buf_putstr(&ref->line, type);
-    }
-
-    reg_buf_puts(&ref->line, "\t");
-    reg_buf_putstr(&ref->line, descriptor);
-    reg_buf_puts(&ref->line, "\n");
-
-    return reg_buf_ok(&ref->line)
-           ? 0 : reg_error_sys(err, ENOMEM, REG_UNKNOWN, "format", "referrer");
-}
 
 
 /* ---- reading ------------------------------------------------------------- */
 
 
-typedef int (*reg_referrers_line_pt)(void *ctx, reg_str_t line,
-    const reg_referrers_item_t *item);
-
-
-/* Calls each for every whole and well-formed line.  Memory is bounded by the
- * longest one. */
-static int
-reg_referrers_scan(int fd, reg_referrers_line_pt each, void *ctx,
-    const reg_path_t *path, reg_error_t *err)
-{
-    reg_buf_t  buf = REG_BUF_INIT;
-    int64_t    offset = 0;
-    int        stop = 0, rc = -1;
-
-    while (!stop) {
-        char     *p = reg_buf_reserve(&buf, REG_REFERRERS_CHUNK);
-        ssize_t   n = p == NULL ? -1 : pread(fd, p, REG_REFERRERS_CHUNK,
-                                             (off_t) offset);
-        reg_str_t  left;
-
-        if (n == -1 && p != NULL && errno == EINTR) {
-            continue;
-        }
-
-        if (n == -1) {
-            (void) reg_error_sys(err, p == NULL ? ENOMEM : errno, REG_UNKNOWN,
-                                 "read", path->text);
-            goto out;
-        }
-
-        if (n == 0) {
-            break;                                /* what is left is cut off */
-        }
-
-        offset += n;
-        buf.len += (size_t) n;
-        left = reg_buf_str(&buf);
-
-        while (!stop && left.len > 0
-               && memchr(left.data, '\n', left.len) != NULL)
-        {
-            reg_str_t             line = reg_str_cut(&left, '\n');
-            reg_referrers_item_t  item;
-            reg_digest_t          digest;
-
-            item.descriptor = line;
-            item.digest = reg_str_cut(&item.descriptor, '\t');
-            item.type = reg_str_cut(&item.descriptor, '\t');
-
-            if (item.descriptor.len > 0
-                && reg_digest_parse(&digest, item.digest) == 0)
-            {
-                stop = each(ctx, line, &item);
-            }
-        }
-
-        if (left.len > 0) {
-            memmove(buf.data, left.data, left.len);
-        }
-
-        buf.len = left.len;
-    }
-
-    rc = 0;
-
-out:
-    reg_buf_free(&buf);
-    return rc;
-}
-
-
-/* The same for a subject's file; one that is not there, or is none, has no
- * lines. */
+/* Calls each for every line of a subject's file; one that is not there, or is
+ * none, has no lines. */
 static int
 reg_referrers_read(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_referrers_line_pt each, void *ctx,
+    const reg_digest_t *subject, reg_referrer_pt each, void *ctx,
     reg_error_t *err)
 {
     reg_path_t   path;
@@ -139,7 +41,7 @@ reg_referrers_read(reg_store_t *store, const reg_name_t *name,
 
     /* a device would never end */
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        rc = reg_referrers_scan(fd, each, ctx, &path, err);
+        rc = reg_referrer_scan(fd, path.text, each, ctx, err);
     }
 
     (void) close(fd);                   /* was only read */
@@ -208,19 +110,15 @@ typedef struct {
     reg_referrers_dirs_t   dirs;
     reg_str_t              after;
     bool                   passed;     /* `after` has been seen */
-    int                  (*item)(void *ctx,
-                                 const reg_referrers_item_t *referrer);
+    reg_referrer_pt        item;
     void                  *ctx;
 } reg_referrers_walk_t;
 
 
 static int
-reg_referrers_walk_one(void *data, reg_str_t line,
-    const reg_referrers_item_t *item)
+reg_referrers_walk_one(void *data, const reg_referrer_item_t *item)
 {
     reg_referrers_walk_t  *w = data;
-
-    (void) line;                        /* its parts are in item */
 
     if (!w->passed) {
         w->passed = reg_str_eq(item->digest, w->after);
@@ -234,9 +132,8 @@ reg_referrers_walk_one(void *data, reg_str_t line,
 
 int
 reg_referrers_list(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_str_t after,
-    int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
-    reg_error_t *err)
+    const reg_digest_t *subject, reg_str_t after, reg_referrer_pt item,
+    void *ctx, reg_error_t *err)
 {
     reg_referrers_walk_t  w = {
         .after = after, .passed = after.len == 0, .item = item, .ctx = ctx
@@ -302,33 +199,30 @@ reg_referrers_lock(reg_store_t *store, const reg_path_t *path,
 
 
 typedef struct {
-    reg_str_t  digest;
-    bool       known;                   /* the file has a line for it */
+    reg_str_t         digest;
+    const reg_buf_t  *line;
+    bool              known;            /* the file has it */
 } reg_referrers_mark_t;
+
+typedef struct {
+    reg_referrers_mark_t  *list;        /* sorted by digest */
+    size_t                 n;
+} reg_referrers_marks_t;
 
 
 static int
 reg_referrers_mark_order(const void *a, const void *b)
 {
     return reg_str_compare(((const reg_referrers_mark_t *) a)->digest,
-                             ((const reg_referrers_mark_t *) b)->digest);
+                           ((const reg_referrers_mark_t *) b)->digest);
 }
 
 
-typedef struct {
-    reg_referrers_mark_t  *list;        /* sorted */
-    size_t                 n;
-} reg_referrers_marks_t;
-
-
 static int
-reg_referrers_mark_one(void *data, reg_str_t line,
-    const reg_referrers_item_t *item)
+reg_referrers_mark_one(void *data, const reg_referrer_item_t *item)
 {
     reg_referrers_marks_t  *marks = data;
-    reg_referrers_mark_t    key = { item->digest, false }, *found;
-
-    (void) line;                        /* its parts are in item */
+    reg_referrers_mark_t    key = { .digest = item->digest }, *found;
 
     found = bsearch(&key, marks->list, marks->n, sizeof(key),
                     reg_referrers_mark_order);
@@ -340,100 +234,42 @@ reg_referrers_mark_one(void *data, reg_str_t line,
 }
 
 
-static int
-reg_referrers_line_order(const void *a, const void *b)
-{
-    const reg_referrer_t *const  *x = a;
-    const reg_referrer_t *const  *y = b;
-
-    return reg_str_compare(reg_digest_str(&(*x)->digest),
-                             reg_digest_str(&(*y)->digest));
-}
-
-
 /* Collects the lines that the locked file does not have: how many, or -1. */
 static int
 reg_referrers_missing(int fd, const reg_path_t *path,
     const reg_referrer_t *refs, size_t n, reg_buf_t *lines, reg_error_t *err)
 {
-    const reg_referrer_t  **order = calloc(n, sizeof(*order));
-    reg_referrers_marks_t   marks = { calloc(n, sizeof(*marks.list)), n };
-    int                     added = -1;
+    reg_referrers_marks_t  marks = { calloc(n, sizeof(*marks.list)), n };
+    int                    added = -1;
 
-    if (order == NULL || marks.list == NULL) {
-        (void) reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
-        goto out;
+    if (marks.list == NULL) {
+        return reg_error_sys(err, ENOMEM, REG_UNKNOWN, "add to", path->text);
     }
 
     for (size_t i = 0; i < n; i++) {
-        order[i] = &refs[i];
+        marks.list[i].digest = reg_digest_str(&refs[i].digest);
+        marks.list[i].line = &refs[i].line;
     }
 
     /* so that a long list and a long file do not multiply */
-    qsort(order, n, sizeof(*order), reg_referrers_line_order);
+    qsort(marks.list, n, sizeof(*marks.list), reg_referrers_mark_order);
 
-    for (size_t i = 0; i < n; i++) {
-        marks.list[i].digest = reg_digest_str(&order[i]->digest);
-    }
-
-    if (reg_referrers_scan(fd, reg_referrers_mark_one, &marks, path, err)
-        == -1)
+    if (reg_referrer_scan(fd, path->text, reg_referrers_mark_one, &marks, err)
+        == 0)
     {
-        goto out;
-    }
+        added = 0;
 
-    added = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!marks.list[i].known) {
-            reg_buf_putstr(lines, reg_buf_str(&order[i]->line));
-            added++;
+        for (size_t i = 0; i < n; i++) {
+            if (!marks.list[i].known) {
+                reg_buf_putstr(lines, reg_buf_str(marks.list[i].line));
+                added++;
+            }
         }
     }
 
-out:
-    free(order);
     free(marks.list);
+
     return added;
-}
-
-
-/* Takes back what a crash or a full disk cut: ended by a line break it would
- * look like a line.  The size that is left, or -1 with errno. */
-static int64_t
-reg_referrers_mend(int fd)
-{
-    struct stat  st;
-    char         chunk[4096];
-    int64_t      whole = 0;
-
-    if (fstat(fd, &st) == -1) {
-        return -1;
-    }
-
-    for (int64_t end = st.st_size; end > 0; /* void */) {
-        size_t       len = end < (int64_t) sizeof(chunk) ? (size_t) end
-                                                         : sizeof(chunk);
-        ssize_t      n = pread(fd, chunk, len, (off_t) (end - (int64_t) len));
-        const char  *p;
-
-        if (n != (ssize_t) len) {
-            errno = n == -1 ? errno : EIO;
-            return -1;
-        }
-
-        p = memrchr(chunk, '\n', len);
-
-        if (p != NULL) {
-            whole = end - (int64_t) len + (p - chunk) + 1;
-            break;
-        }
-
-        end -= (int64_t) len;
-    }
-
-    return whole == st.st_size || ftruncate(fd, (off_t) whole) == 0 ? whole
-                                                                    : -1;
 }
 
 
@@ -443,7 +279,7 @@ reg_referrers_append(reg_store_t *store, int fd, const reg_path_t *path,
     const reg_referrer_t *refs, size_t n, reg_error_t *err)
 {
     reg_buf_t  lines = REG_BUF_INIT;
-    int64_t    end = reg_referrers_mend(fd);
+    int64_t    end = reg_referrer_mend(fd);
     int        added = -1;
 
     if (end == -1) {
@@ -550,8 +386,7 @@ typedef struct {
 
 
 static int
-reg_referrers_clean_one(void *data, reg_str_t line,
-    const reg_referrers_item_t *item)
+reg_referrers_clean_one(void *data, const reg_referrer_item_t *item)
 {
     reg_referrers_clean_t  *c = data;
 
@@ -560,7 +395,7 @@ reg_referrers_clean_one(void *data, reg_str_t line,
         return 0;
     }
 
-    reg_buf_putstr(&c->lines, line);
+    reg_buf_putstr(&c->lines, item->line);
     reg_buf_puts(&c->lines, "\n");
 
     return reg_buf_ok(&c->lines) ? 0 : 1;
@@ -581,7 +416,7 @@ reg_referrers_clean_locked(reg_store_t *store, const reg_name_t *name,
     reg_layout_repository(&stop, &store->v2, name);
 
     if (reg_referrers_dirs_open(&c.dirs, store, name, err) == -1
-        || reg_referrers_scan(fd, reg_referrers_clean_one, &c, path, err)
+        || reg_referrer_scan(fd, path->text, reg_referrers_clean_one, &c, err)
            == -1)
     {
         goto out;

@@ -2,17 +2,12 @@
  * reg_referrers: which manifests of a repository have a given subject.
  *
  * An index of ours beside Distribution's tree, rebuilt from the manifests by
- * reg_index.h (registryctl rebuild-index).  One file for each
- * subject, _referrers/ALG/HEX, so that a page is read from one file however
- * many referrers there are.  A line for each:
- *
- *     DIGEST ⇥ ARTIFACT-TYPE ⇥ DESCRIPTOR ⏎
- *
- * DESCRIPTOR is what the client gets, as JSON without line breaks.  A line is
+ * reg_index.h (registryctl rebuild-index).  One file for each subject,
+ * _referrers/ALG/HEX, so that a page is read from one file however many
+ * referrers there are, with a line for each (reg_referrer.h).  A line is
  * written and synced before its manifest's link is made, so no manifest is
- * missing; a line whose manifest is not there (a crash between the two, or a
- * delete) is passed over by who reads.  A line that a crash cut has no ⏎ and is
- * passed over too.
+ * missing; one whose manifest is not there (a crash between the two, or a
+ * delete), or that a crash cut, is passed over by who reads.
  *
  * Who writes holds a lock on the file and then looks whether the name is still
  * this file, since a clean-up replaces it.
@@ -25,23 +20,9 @@
 #ifndef REG_REFERRERS_H
 #define REG_REFERRERS_H
 
+#include "reg_referrer.h"
 #include "reg_store.h"
 
-typedef struct {
-    reg_digest_t  digest;
-    reg_buf_t     line;          /* owned; with its ⏎ */
-} reg_referrer_t;
-
-typedef struct {
-    reg_str_t     digest;
-    reg_str_t     type;          /* artifact type; may be empty */
-    reg_str_t     descriptor;    /* JSON */
-} reg_referrers_item_t;
-
-
-/* Makes the line of a referrer.  -1 without memory. */
-int reg_referrer_format(reg_referrer_t *ref, const reg_digest_t *digest,
-    reg_str_t type, reg_str_t descriptor, reg_error_t *err);
 
 /* Sees to it that the n referrers, no two alike, are in the subject's file,
  * durably.  How many were not there, or -1. */
@@ -52,9 +33,8 @@ int reg_referrers_add(reg_store_t *store, const reg_name_t *name,
 /* Calls item for each referrer of subject that exists, after the one with the
  * digest `after` (empty: from the start), until item returns non-zero. */
 int reg_referrers_list(reg_store_t *store, const reg_name_t *name,
-    const reg_digest_t *subject, reg_str_t after,
-    int (*item)(void *ctx, const reg_referrers_item_t *referrer), void *ctx,
-    reg_error_t *err);
+    const reg_digest_t *subject, reg_str_t after, reg_referrer_pt item,
+    void *ctx, reg_error_t *err);
 
 /* Drops the lines of what is gone from a subject's file, if nobody wrote to it
  * since `before`: the manifest of a younger line may be about to come.  How
