@@ -287,19 +287,6 @@ reg_ldap_bind_searcher(reg_ldap_t *l, reg_error_t *err)
 }
 
 
-static int
-reg_ldap_search(reg_ldap_t *l, const char *base, const char *filter,
-    int limit, LDAPMessage **found)
-{
-    char  cn[] = "cn", *wanted[] = { cn, NULL };
-
-    *found = NULL;
-
-    return ldap_search_ext_s(l->ld, base, LDAP_SCOPE_SUBTREE, filter, wanted,
-                             0, NULL, NULL, &l->timeout, limit, found);
-}
-
-
 /* ---- the person ---------------------------------------------------------- */
 
 
@@ -308,7 +295,8 @@ static int
 reg_ldap_find(reg_ldap_t *l, reg_str_t user, reg_buf_t *dn, reg_error_t *err)
 {
     int                        rc;
-    char                      *name;
+    char                      *name, none[] = LDAP_NO_ATTRS;
+    char                      *wanted[] = { none, NULL };
     reg_buf_t                  filter = REG_BUF_INIT;
     LDAPMessage               *found = NULL;
     const reg_ldap_options_t  *o = l->options;
@@ -327,7 +315,8 @@ reg_ldap_find(reg_ldap_t *l, reg_str_t user, reg_buf_t *dn, reg_error_t *err)
         return 0;
     }
 
-    rc = reg_ldap_search(l, o->base, filter.data, 2, &found);
+    rc = ldap_search_ext_s(l->ld, o->base, LDAP_SCOPE_SUBTREE, filter.data,
+                           wanted, 0, NULL, NULL, &l->timeout, 2, &found);
     reg_buf_free(&filter);
 
     if (rc == LDAP_SUCCESS && ldap_count_entries(l->ld, found) == 1) {
@@ -351,75 +340,9 @@ reg_ldap_find(reg_ldap_t *l, reg_str_t user, reg_buf_t *dn, reg_error_t *err)
 }
 
 
-static void
-reg_ldap_take_groups(reg_ldap_t *l, LDAPMessage *found,
-    reg_ldap_person_t *person)
-{
-    for (LDAPMessage *entry = ldap_first_entry(l->ld, found); entry != NULL;
-         entry = ldap_next_entry(l->ld, entry))
-    {
-        struct berval  **names = ldap_get_values_len(l->ld, entry, "cn");
-
-        if (names != NULL && names[0] != NULL
-            && person->n < REG_LDAP_GROUPS
-            && memchr(names[0]->bv_val, '\0', names[0]->bv_len) == NULL)
-        {
-            person->groups[person->n] = strndup(names[0]->bv_val,
-                                                names[0]->bv_len);
-            person->n += person->groups[person->n] != NULL;
-        }
-
-        ldap_value_free_len(names);
-    }
-}
-
-
-/* As the person, or again as who searches. */
-static int
-reg_ldap_groups(reg_ldap_t *l, const char *dn, reg_ldap_person_t *person,
-    reg_error_t *err)
-{
-    int                        rc = LDAP_SUCCESS;
-    reg_buf_t                  filter = REG_BUF_INIT;
-    LDAPMessage               *found = NULL;
-    const reg_ldap_options_t  *o = l->options;
-
-    if (!reg_ldap_has(o->group_base)) {
-        return 0;
-    }
-
-    if (reg_ldap_has(o->bind_dn) && reg_ldap_bind_searcher(l, err) == -1) {
-        return -1;
-    }
-
-    if (reg_ldap_fill(&filter, reg_ldap_has(o->group_filter)
-                      ? o->group_filter : "(member=%s)", reg_str_from(dn),
-                      reg_ldap_escape_filter) == -1)
-    {
-        rc = LDAP_PARAM_ERROR;
-    }
-
-    if (rc == LDAP_SUCCESS) {
-        rc = reg_ldap_search(l, o->group_base, filter.data, REG_LDAP_GROUPS,
-                             &found);
-    }
-
-    if (rc == LDAP_SUCCESS || rc == LDAP_SIZELIMIT_EXCEEDED) {
-        reg_ldap_take_groups(l, found, person);
-        rc = LDAP_SUCCESS;
-    }
-
-    ldap_msgfree(found);
-    reg_buf_free(&filter);
-
-    return rc == LDAP_SUCCESS || rc == LDAP_NO_SUCH_OBJECT
-           ? 0 : reg_ldap_fail(rc, "ldap: groups:", err);
-}
-
-
 int
 reg_ldap_verify(const reg_ldap_options_t *options, reg_str_t user,
-    reg_str_t password, reg_ldap_person_t *person, reg_error_t *err)
+    reg_str_t password, reg_error_t *err)
 {
     int         rc, code;
     reg_buf_t   dn = REG_BUF_INIT;
@@ -442,18 +365,15 @@ reg_ldap_verify(const reg_ldap_options_t *options, reg_str_t user,
     if (rc == 1) {
         code = reg_ldap_bind(&l, dn.data, password);
 
-        if (code == LDAP_SUCCESS) {
-            rc = reg_ldap_groups(&l, dn.data, person, err) == 0 ? 1 : -1;
-
-        } else if (code == LDAP_INVALID_CREDENTIALS
-                   || code == LDAP_NO_SUCH_OBJECT
-                   || code == LDAP_INVALID_DN_SYNTAX
-                   || code == LDAP_UNWILLING_TO_PERFORM
-                   || code == LDAP_INAPPROPRIATE_AUTH)
+        if (code == LDAP_INVALID_CREDENTIALS
+            || code == LDAP_NO_SUCH_OBJECT
+            || code == LDAP_INVALID_DN_SYNTAX
+            || code == LDAP_UNWILLING_TO_PERFORM
+            || code == LDAP_INAPPROPRIATE_AUTH)
         {
             rc = 0;
 
-        } else {
+        } else if (code != LDAP_SUCCESS) {
             rc = reg_ldap_fail(code, "ldap: bind:", err);
         }
     }
@@ -462,15 +382,4 @@ reg_ldap_verify(const reg_ldap_options_t *options, reg_str_t user,
     reg_buf_free(&dn);
 
     return rc;
-}
-
-
-void
-reg_ldap_person_free(reg_ldap_person_t *person)
-{
-    for (size_t i = 0; i < person->n; i++) {
-        free(person->groups[i]);
-    }
-
-    person->n = 0;
 }

@@ -12,15 +12,10 @@
  *     .bind_dn = "cn=registry,dc=example,dc=org", .bind_password_file = "…"
  *
  * %s is the user's name, escaped (RFC 4514, RFC 4515).  A search must find one
- * entry.  Groups, if wanted, are the cn of the groups that an entry of
- * group_base names as (member=DN), or what group_filter says, in which %s is
- * the person's DN.
- *
- *     reg_ldap_person_t  person = REG_LDAP_PERSON_INIT;
+ * entry.
  *
  *     if (reg_ldap_check(&options, err) == -1) …           at start
- *     rc = reg_ldap_verify(&options, user, password, &person, err);
- *     reg_ldap_person_free(&person);
+ *     rc = reg_ldap_verify(&options, user, password, err);
  *
  * Most directories take names that differ only in case, or in the blanks within
  * them, for the same person; to the policy they are different accounts.
@@ -41,8 +36,6 @@
 
 #include "reg_error.h"
 
-#define REG_LDAP_GROUPS  64              /* more are not looked at */
-
 /* Borrowed, NUL-terminated; NULL is the same as "". */
 typedef struct {
     const char  *url;                    /* ldaps://, ldap://, ldapi:// */
@@ -52,29 +45,17 @@ typedef struct {
     const char  *filter;
     const char  *bind_dn;
     const char  *bind_password_file;     /* its first line; read each time */
-    const char  *group_base;             /* "": no groups */
-    const char  *group_filter;           /* "": (member=%s) */
     int64_t      timeout;                /* ms of one step; 0: 5000 */
 } reg_ldap_options_t;
-
-typedef struct {
-    size_t   n;
-    char    *groups[REG_LDAP_GROUPS];    /* owned */
-} reg_ldap_person_t;
-
-#define REG_LDAP_PERSON_INIT  { 0, { NULL } }
 
 
 /* -1 with BAD_REQUEST and a sentence if the options make no sense.  Asks no
  * server. */
 int reg_ldap_check(const reg_ldap_options_t *options, reg_error_t *err);
 
-/* 1: the password is right, and person is filled.  0: it is wrong, or there is
- * no such person.  -1 with UNAVAILABLE if the directory cannot tell; err->where
- * says why. */
+/* 1: the password is right.  0: it is wrong, or there is no such person.  -1
+ * with UNAVAILABLE if the directory cannot tell; err->where says why. */
 int reg_ldap_verify(const reg_ldap_options_t *options, reg_str_t user,
-    reg_str_t password, reg_ldap_person_t *person, reg_error_t *err);
-
-void reg_ldap_person_free(reg_ldap_person_t *person);
+    reg_str_t password, reg_error_t *err);
 
 #endif

@@ -94,35 +94,20 @@ reg_verifiers_close(reg_verifiers_t *v)
 /* ---- passwords ----------------------------------------------------------- */
 
 
-/* 1, 0 or -1. */
-static int
-reg_verifiers_directory(const reg_verifiers_t *v,
-    const reg_verifiers_ask_t *ask, reg_error_t *err)
-{
-    int                 rc;
-    reg_ldap_options_t  ldap;
-    reg_ldap_person_t   person = REG_LDAP_PERSON_INIT;
-
-    reg_config_ldap(v->config, &ldap);
-    rc = reg_ldap_verify(&ldap, ask->user, ask->password, &person, err);
-    reg_ldap_person_free(&person);
-
-    return rc;
-}
-
-
 static int
 reg_verifiers_user(const reg_verifiers_t *v, const reg_verifiers_ask_t *ask,
     reg_login_t **login, reg_error_t *err)
 {
-    unsigned char  print[REG_LOGIN_PRINT] = { 0 };
-    int            rc;
+    unsigned char       print[REG_LOGIN_PRINT] = { 0 };
+    int                 rc;
+    reg_ldap_options_t  ldap;
+
+    reg_config_ldap(v->config, &ldap);
 
     /* whom the file has, the directory is not asked about */
-    rc = v->config->ldap_url[0] == '\0'
-         || reg_users_has(v->users, ask->user, print)
+    rc = ldap.url[0] == '\0' || reg_users_has(v->users, ask->user, print)
          ? reg_users_verify(v->users, ask->user, ask->password, print, err)
-         : reg_verifiers_directory(v, ask, err);
+         : reg_ldap_verify(&ldap, ask->user, ask->password, err);
 
     if (rc != 1) {
         return rc;

@@ -35,11 +35,10 @@
     "access to * by users read by anonymous auth\n"
 
 
-static reg_error_t         err;
-static pid_t               slapd;
-static char                ldapi[512], ldap[64], ldaps[64], ca[300];
-static char                secret[300], other[300];
-static reg_ldap_person_t   person;
+static reg_error_t  err;
+static pid_t        slapd;
+static char         ldapi[512], ldap[64], ldaps[64], ca[300];
+static char         secret[300], other[300];
 
 
 static const char  ldif[] =
@@ -51,12 +50,7 @@ static const char  ldif[] =
     "uid: bob, the (builder*)\ncn: Bob\nsn: B\nmail: twice@example.org\n"
     "userPassword: builder\n\n"
     "dn: uid=carol," PEOPLE "\nobjectClass: inetOrgPerson\nuid: carol\n"
-    "cn: Carol\nsn: C\nmail: twice@example.org\nuserPassword: christmas\n\n"
-    "dn: cn=developers,dc=example,dc=org\nobjectClass: groupOfNames\n"
-    "cn: developers\nmember: uid=alice," PEOPLE "\n\n"
-    "dn: cn=builders,dc=example,dc=org\nobjectClass: groupOfNames\n"
-    "cn: builders\nmember: uid=bob\\2c the (builder*)," PEOPLE "\n"
-    "member: uid=alice," PEOPLE "\n";
+    "cn: Carol\nsn: C\nmail: twice@example.org\nuserPassword: christmas\n";
 
 
 static const reg_ldap_options_t  by_dn = {
@@ -65,8 +59,7 @@ static const reg_ldap_options_t  by_dn = {
 static const reg_ldap_options_t  by_search = {
     .url = ldapi, .base = "dc=example,dc=org",
     .filter = "(&(objectClass=person)(|(uid=%s)(mail=%s)))",
-    .bind_dn = "cn=admin,dc=example,dc=org", .bind_password_file = secret,
-    .group_base = "dc=example,dc=org"
+    .bind_dn = "cn=admin,dc=example,dc=org", .bind_password_file = secret
 };
 
 
@@ -74,10 +67,9 @@ static int
 verify(const reg_ldap_options_t *o, const char *user, const char *password)
 {
     err = (reg_error_t) REG_ERROR_INIT;
-    reg_ldap_person_free(&person);
 
     return reg_ldap_verify(o, reg_str_from(user), reg_str_from(password),
-                           &person, &err);
+                           &err);
 }
 
 
@@ -179,8 +171,6 @@ teardown(void **state)
 {
     int  status;
 
-    reg_ldap_person_free(&person);
-
     if (slapd > 0) {
         (void) kill(slapd, SIGTERM);
         (void) waitpid(slapd, &status, 0);
@@ -226,7 +216,7 @@ an_empty_password_is_wrong(void **state)
     assert_int_equal(verify(&by_search, "alice", ""), 0);
     assert_int_equal(verify(&by_dn, "", "x"), 0);
     assert_int_equal(reg_ldap_verify(&by_dn, REG_STR("alice"), with_nul,
-                                     &person, &err), 0);
+                                     &err), 0);
     assert_int_equal(verify(&by_dn, "alice", "\xff"), 0);
 }
 
@@ -246,34 +236,6 @@ a_name_is_no_filter_and_no_dn(void **state)
         assert_int_equal(verify(&by_dn, names[i], "wonder:land"), 0);
         assert_int_equal(verify(&by_search, names[i], "wonder:land"), 0);
     }
-}
-
-
-static void
-groups_are_named(void **state)
-{
-    reg_ldap_options_t  o = by_search;
-
-    (void) state;
-
-    assert_int_equal(verify(&o, "alice", "wonder:land"), 1);
-    assert_int_equal(person.n, 2);
-    assert_string_equal(person.groups[0], "developers");
-    assert_string_equal(person.groups[1], "builders");
-
-    assert_int_equal(verify(&o, "bob, the (builder*)", "builder"), 1);
-    assert_int_equal(person.n, 1);
-    assert_string_equal(person.groups[0], "builders");
-
-    assert_int_equal(verify(&o, "carol", "christmas"), 1);
-    assert_int_equal(person.n, 0);
-
-    /* as the person, who may read */
-    o = by_dn;
-    o.group_base = "dc=example,dc=org";
-    o.group_filter = "(&(cn=dev*)(member=%s))";
-    assert_int_equal(verify(&o, "alice", "wonder:land"), 1);
-    assert_int_equal(person.n, 1);
 }
 
 
@@ -378,7 +340,6 @@ main(void)
         cmocka_unit_test(a_password_is_right_or_wrong),
         cmocka_unit_test(an_empty_password_is_wrong),
         cmocka_unit_test(a_name_is_no_filter_and_no_dn),
-        cmocka_unit_test(groups_are_named),
         cmocka_unit_test(a_network_is_encrypted),
         cmocka_unit_test(a_directory_that_does_not_answer_is_no_yes),
         cmocka_unit_test(options_that_make_no_sense_are_refused),
