@@ -22,9 +22,18 @@
  * administer, and others nothing; if nobody can log in either, everybody may do
  * everything ("open"), as in Distribution.
  *
+ *     rc = reg_access_open(&access, config, store, throttle, err);
+ *     …
+ *     if (reg_access_decide(access, &ask, &verdict, err) == 0
+ *         && verdict.result == REG_ACCESS_ALLOWED)
+ *     …
+ *     reg_login_release(verdict.login);
+ *     …
+ *     reg_access_close(access);
+ *
  * One per process, used by all its threads.
  *
- * Blocks: disk
+ * Blocks: disk, and network where there is a directory (reg_verifiers.h)
  */
 
 #ifndef REG_ACCESS_H
@@ -84,7 +93,8 @@ void reg_access_close(reg_access_t *access);             /* NULL is allowed */
 int reg_access_decide(reg_access_t *access, const reg_access_ask_t *ask,
     reg_access_verdict_t *verdict, reg_error_t *err);
 
-/* A password: verdict->result is ALLOWED, WRONG or SLOW. */
+/* A password: verdict->result is ALLOWED, WRONG or SLOW.  Of from, the client
+ * and the time count. */
 int reg_access_login(reg_access_t *access, reg_str_t user, reg_str_t password,
     const reg_access_ask_t *from, reg_access_verdict_t *verdict,
     reg_error_t *err);
@@ -122,6 +132,7 @@ int reg_access_message(reg_access_t *access, char *out, size_t size);
 bool reg_access_is_short(const reg_access_t *access, const reg_login_t *login,
     const reg_name_t *name, reg_actions_t actions);
 
+/* What a client that must log in is told. */
 reg_access_way_t reg_access_way(const reg_access_t *access);
 
 /* What holds without a policy in the configuration; the caller frees it. */

@@ -4,6 +4,9 @@
  * A blob is served under NAME only if NAME's layer link exists: that content
  * is somewhere on the disk is no permission.
  *
+ * What a call changes is durable when it returns 0.  OCI distribution spec 1.1,
+ * "Pulling blobs", "Mounting a blob from another repository", "Deleting Blobs".
+ *
  * Blocks: disk
  */
 
@@ -30,7 +33,8 @@ int reg_blob_content_read(reg_store_t *store, const reg_digest_t *d,
 int reg_blob_mount(reg_store_t *store, const reg_name_t *name,
     const reg_name_t *from, const reg_digest_t *d, reg_error_t *err);
 
-/* Takes the blob from NAME; the content stays for gc. */
+/* Takes the blob from NAME; the content stays, for a collection.  -1 with
+ * BLOB_UNKNOWN if NAME has it not. */
 int reg_blob_delete(reg_store_t *store, const reg_name_t *name,
     const reg_digest_t *d, reg_error_t *err);
 

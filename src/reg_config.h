@@ -6,8 +6,11 @@
  *
  *     reg_config_init(&config);
  *     if (reg_config_read(&config, path, warn, ctx, err) == -1
- *         || reg_config_environment(&config, environ, warn, ctx, err) == -1)
+ *         || reg_config_environment(&config, environ, warn, ctx, err) == -1
+ *         || reg_config_check(&config, err) == -1)      (reg_config_check.h)
  *         … err->message is "config.yml:12: storage.delete.enabled: …"
+ *     …
+ *     reg_config_free(&config);                         in any case
  *
  * Every key is one row of a table: path, kind, where it is stored.  Unknown
  * keys, and known ones that have no meaning here, are warned about by name and

@@ -3,7 +3,8 @@
  *
  *     reg_names_t  names = REG_NAMES_INIT;
  *
- *     if (reg_names_read(&names, path, NAME_UNKNOWN, err) == -1) ...
+ *     if (reg_names_read(&names, path, REG_NAMES_TAGS, REG_NAME_UNKNOWN, err)
+ *         == -1) …
  *     for (size_t i = 0; i < names.n; i++) … names.list[i] …
  *     reg_names_free(&names);
  *

@@ -16,8 +16,8 @@
  *
  * This is bounded: the first REG_NEWCOMERS_GROUPS groups, REG_NEWCOMERS_MAX
  * newcomers at a time, and after each look a rest that is twenty times as long,
- * or a second.  What is missed (a new repository in
- * one that is no group, a manifest in a directory that is old) a walk finds.
+ * or a second.  What is missed (a new repository in one that is no group, a
+ * manifest in a directory that is old) a walk finds.
  *
  * Safe to call from all threads: one looks, and the others do not wait.
  *

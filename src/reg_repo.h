@@ -2,7 +2,9 @@
  * reg_repo: the repositories of a store.
  *
  * A repository is a directory with at least one manifest: one whose last
- * manifest is gone leaves the catalog.
+ * manifest is gone leaves the catalog.  Its name is the path below
+ * repositories/ (reg_layout.h), so a list is a walk of the tree; reg_catalog.h
+ * spares it.
  *
  * Blocks: disk
  */

@@ -3,13 +3,15 @@
  *
  *     reg_store_t  store;
  *
- *     if (reg_store_open(&store, "/var/lib/registry", &err) == -1) ...
+ *     if (reg_store_open(&store, REG_STR("/var/lib/registry"), &err) == -1) …
+ *     …
+ *     reg_store_close(&store);                      once it was opened
  *
  * Opened once, then shared by all threads, which change nothing but counters
- * and the rounds of reg_sync.h.  ROOT may be missing:
- * it is made.  A tree whose truth is in GitLab's metadata database (its lock
- * file lies under docker/registry/lockfiles/) is refused: its tags are not on
- * disk, we would show an empty registry.
+ * and the rounds of reg_sync.h.  ROOT may be missing: it is made.  A tree whose
+ * truth is in GitLab's metadata database (its lock file lies under
+ * docker/registry/lockfiles/) is refused: its tags are not on disk, we would
+ * show an empty registry.
  *
  * A tree that is there and cannot be written, as on a read-only file system or
  * by its permissions, is opened all the same, to be read: refused says so.

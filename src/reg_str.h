@@ -5,7 +5,7 @@
  * out like nginx's ngx_str_t.  No NUL is promised; print it with "%.*s".
  *
  * reg_buf_t is an owned, growing buffer with sticky failure: append as often
- * as you like, then ask reg_buf_ok() once.  It never grows beyond its max.
+ * as you like, then ask reg_buf_ok() once.  It never grows beyond REG_BUF_MAX.
  *
  *     reg_buf_t  b = REG_BUF_INIT;
  *

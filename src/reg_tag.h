@@ -1,6 +1,10 @@
 /*
  * reg_tag: names for manifests within a repository.
  *
+ * A tag is a directory with a link in it (reg_layout.h); a push makes it
+ * together with its manifest (reg_revision.h).  OCI distribution spec 1.1,
+ * "Listing Tags", "Deleting tags".
+ *
  * Blocks: disk
  */
 
@@ -13,7 +17,8 @@
 int reg_tag_read(reg_store_t *store, const reg_name_t *name,
     const reg_tag_t *tag, reg_digest_t *d, reg_error_t *err);
 
-/* Removes the tag; the manifest and its other tags stay. */
+/* Removes the tag, durably; the manifest and its other tags stay.  -1 with
+ * MANIFEST_UNKNOWN. */
 int reg_tag_delete(reg_store_t *store, const reg_name_t *name,
     const reg_tag_t *tag, reg_error_t *err);
 

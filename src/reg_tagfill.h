@@ -25,8 +25,9 @@ typedef struct reg_tagfill_s  reg_tagfill_t;
 
 /* redis must live as long; its pool is there.  NULL with err filled. */
 reg_tagfill_t *reg_tagfill_create(reg_tagredis_t *redis, reg_error_t *err);
-void reg_tagfill_free(reg_tagfill_t *fill);
+void reg_tagfill_free(reg_tagfill_t *fill);              /* NULL is allowed */
 
+/* Notes that the list of a repository is to be put there. */
 void reg_tagfill_want(reg_tagfill_t *fill, const reg_name_t *name);
 
 #endif

@@ -13,6 +13,12 @@
  *     kid in its header    the key of that name (reg_jwk.h)
  *     none of them         refused
  *
+ *     reg_trust_t  *trust;
+ *
+ *     if (reg_trust_open(&trust, &sources, err) == -1) …
+ *     … reg_trust_verify(trust, &jws, now, err) == 0 …
+ *     reg_trust_close(trust);
+ *
  * Algorithms follow the key, and may be narrowed to a list; "none" is never
  * one.  Files are read again when they change (reg_reread.h).
  *
@@ -35,7 +41,8 @@ typedef struct {
 } reg_trust_sources_t;
 
 
-/* The strings must live as long as what is opened. */
+/* The strings must live as long as what is opened.  -1 with a sentence that
+ * names the file. */
 int reg_trust_open(reg_trust_t **trust, const reg_trust_sources_t *sources,
     reg_error_t *err);
 void reg_trust_close(reg_trust_t *trust);                /* NULL is allowed */
