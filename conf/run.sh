@@ -1,6 +1,7 @@
 #!/bin/sh
 # `make run`: nginx and the worker in the foreground, until SIGINT or SIGTERM.
-# Takes LISTEN ROOT RUNDIR CONFIG OPEN NGINX WORKER MODULE from the environment.
+# Takes LISTEN ROOT RUNDIR CONFIG REDIS OPEN NGINX WORKER MODULE from the
+# environment.
 
 set -eu
 

@@ -2,7 +2,7 @@
  * The registry's API, with the login that it asks for: a password (Basic), or a
  * token (Bearer) that is got with one, or with none for what is everybody's.
  *
- *     for await (const name of items('/v2/_catalog', 'repositories', 100)) …
+ *     for await (const { items } of pages('/v2/_catalog', 'repositories', 9)) …
  *     const { body, digest, type } = await get('/v2/a/manifests/v1', MANIFESTS);
  *
  * A refusal is a Refusal, whose message is the registry's own sentence.  The

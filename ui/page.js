@@ -316,7 +316,7 @@ async function showTags(mine, name) {
         }
     }
 
-    async function work() {
+    function work() {
         while (busy < AT_ONCE && waiting.length > 0 && mine === turn) {
             busy++;
             fill(...waiting.shift()).finally(() => { busy--; work(); });
