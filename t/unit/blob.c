@@ -116,20 +116,9 @@ content_that_is_no_regular_file_is_absent(void **state)
     write_link(&name);
     reg_layout_blob(&path, &tree_store.v2, &digest);
 
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < TREE_ODD; kind++) {
         assert_int_equal(remove(path.text), 0);
-
-        switch (kind) {
-        case 0:
-            assert_int_equal(symlink("/etc/passwd", path.text), 0);
-            break;
-        case 1:
-            assert_int_equal(mkfifo(path.text, 0600), 0);
-            break;
-        case 2:
-            assert_int_equal(mkdir(path.text, 0700), 0);
-            break;
-        }
+        assert_int_equal(tree_odd(path.text, kind), 0);
 
         assert_int_equal(stat_of(&name), -1);
         no_error();

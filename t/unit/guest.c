@@ -616,17 +616,6 @@ many_push_in_one_visit(void **state)
 }
 
 
-/* The sanitizer of threads: the child of a process with threads may have some
- * too. */
-const char *__tsan_default_options(void);
-
-const char *
-__tsan_default_options(void)
-{
-    return "die_after_fork=0";
-}
-
-
 /* Killed at any moment: the worker goes on, and the next one has it all. */
 static void
 a_killed_guest_stops_nobody(void **state)

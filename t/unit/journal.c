@@ -1577,17 +1577,6 @@ processes_share_a_journal(void **state)
 }
 
 
-/* The sanitizer of threads: the child of a process with threads may have some
- * too. */
-const char *__tsan_default_options(void);
-
-const char *
-__tsan_default_options(void)
-{
-    return "die_after_fork=0";
-}
-
-
 /* Killed at any moment, with others alive: they go on, their checkpoints too,
  * and in the end the log says what the tree does. */
 static void

@@ -24,6 +24,17 @@ static reg_store_t  tree_store;
 static bool         tree_is_open;
 
 
+/* The sanitizer of threads: the child of a process with threads may have some
+ * too. */
+const char *__tsan_default_options(void);
+
+const char *
+__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
+
 static inline int
 tree_make(void)
 {
@@ -208,6 +219,19 @@ tree_read(const char *path, char *out, size_t size)
     }
 
     return n;
+}
+
+
+/* Makes what is no file of ours, each of TREE_ODD kinds: a way out of the tree,
+ * something that keeps a reader waiting, a directory. */
+#define TREE_ODD  3
+
+static inline int
+tree_odd(const char *path, int kind)
+{
+    return kind == 0 ? symlink("/etc/passwd", path)
+           : kind == 1 ? mkfifo(path, 0600)
+           : mkdir(path, 0700);
 }
 
 

@@ -656,22 +656,11 @@ a_data_file_that_is_something_else_is_no_session(void **state)
 
     (void) state;
 
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < TREE_ODD; kind++) {
         create(REG_SHA256);
         path = session("data");
         assert_int_equal(unlink(path.text), 0);
-
-        switch (kind) {
-        case 0:
-            assert_int_equal(symlink("/etc/passwd", path.text), 0);
-            break;
-        case 1:
-            assert_int_equal(mkfifo(path.text, 0600), 0);
-            break;
-        case 2:
-            assert_int_equal(mkdir(path.text, 0700), 0);
-            break;
-        }
+        assert_int_equal(tree_odd(path.text, kind), 0);
 
         no_error();
         assert_int_equal(reg_upload_stat(&tree_store, &name, uuid, &n, &err),
