@@ -4,7 +4,7 @@
  * That a body is here gives nobody a right to it: the repository's revision
  * link is asked each time, so a delete is seen at once by every process.
  *
- *     const fcgi_cache_entry_t  *entry = fcgi_cache_get(cache, &digest);
+ *     fcgi_cache_entry_t  *entry = fcgi_cache_get(cache, &digest);
  *
  *     if (entry == NULL) {
  *         … read and verify …
@@ -14,9 +14,9 @@
  *     fcgi_cache_release(entry);
  *
  * Bounded by bytes, the least recently used goes first; what is larger than the
- * whole cache is handed through.  An entry lives until
- * the last who got it releases it, also when the cache has dropped it.  Safe
- * to call from all threads.
+ * whole cache is handed through.  An entry lives until the last who got it
+ * releases it, also when the cache has dropped it.  Safe to call from all
+ * threads.
  */
 
 #ifndef FCGI_CACHE_H

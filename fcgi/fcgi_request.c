@@ -55,6 +55,13 @@ fcgi_request_init(fcgi_request_t *r)
 }
 
 
+reg_str_t
+fcgi_method_str(fcgi_method_t method)
+{
+    return fcgi_request_methods[method];
+}
+
+
 static fcgi_method_t
 fcgi_request_method(reg_str_t text)
 {

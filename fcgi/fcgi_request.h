@@ -103,4 +103,7 @@ int fcgi_request_root(fcgi_request_t *r, const char *ours, reg_error_t *err);
 
 void fcgi_request_free(fcgi_request_t *r);
 
+/* Its name, of any but OTHER. */
+reg_str_t fcgi_method_str(fcgi_method_t method);
+
 #endif

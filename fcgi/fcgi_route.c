@@ -15,6 +15,14 @@
 /* where one gets in: nobody is asked who they are */
 #define FCGI_ROUTE_ANYBODY  0x80000000u
 
+/* sets of methods */
+#define FCGI_ROUTE_GET      (1u << FCGI_METHOD_GET)
+#define FCGI_ROUTE_READ     (FCGI_ROUTE_GET | 1u << FCGI_METHOD_HEAD)
+#define FCGI_ROUTE_POST     (1u << FCGI_METHOD_POST)
+#define FCGI_ROUTE_PUT      (1u << FCGI_METHOD_PUT)
+#define FCGI_ROUTE_PATCH    (1u << FCGI_METHOD_PATCH)
+#define FCGI_ROUTE_DELETE   (1u << FCGI_METHOD_DELETE)
+
 
 typedef enum {
     FCGI_NEEDS_NOTHING,
@@ -24,7 +32,7 @@ typedef enum {
 
 typedef struct {
     reg_target_kind_t  kind;
-    fcgi_method_t      method;
+    unsigned           methods;
     reg_actions_t      access;           /* 0: whoever may come in at all */
     fcgi_needs_t       needs;
     fcgi_handler_pt    handler;
@@ -33,85 +41,55 @@ typedef struct {
 
 
 static const fcgi_route_t  fcgi_routes[] = {
-
-    { REG_TARGET_BASE, FCGI_METHOD_GET,
-      0, FCGI_NEEDS_NOTHING, fcgi_base_get, NULL },
-    { REG_TARGET_BASE, FCGI_METHOD_HEAD,
+    { REG_TARGET_BASE, FCGI_ROUTE_READ,
       0, FCGI_NEEDS_NOTHING, fcgi_base_get, NULL },
 
-    { REG_TARGET_CATALOG, FCGI_METHOD_GET,
-      REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
-    { REG_TARGET_CATALOG, FCGI_METHOD_HEAD,
+    { REG_TARGET_CATALOG, FCGI_ROUTE_READ,
       REG_ACTION_CATALOG, FCGI_NEEDS_NOTHING, fcgi_catalog_list, NULL },
 
-    { REG_TARGET_TOKEN, FCGI_METHOD_GET,
+    { REG_TARGET_TOKEN, FCGI_ROUTE_GET,
       FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_get, NULL },
-    { REG_TARGET_TOKEN, FCGI_METHOD_POST,
+    { REG_TARGET_TOKEN, FCGI_ROUTE_POST,
       FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_post, NULL },
-    { REG_TARGET_KEYS, FCGI_METHOD_GET,
-      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_keys, NULL },
-    { REG_TARGET_KEYS, FCGI_METHOD_HEAD,
+
+    { REG_TARGET_KEYS, FCGI_ROUTE_READ,
       FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_token_keys, NULL },
 
-    { REG_TARGET_HEALTH, FCGI_METHOD_GET,
-      FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_base_health, NULL },
-    { REG_TARGET_HEALTH, FCGI_METHOD_HEAD,
+    { REG_TARGET_HEALTH, FCGI_ROUTE_READ,
       FCGI_ROUTE_ANYBODY, FCGI_NEEDS_NOTHING, fcgi_base_health, NULL },
 
-    { REG_TARGET_TAGS, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list, NULL },
-    { REG_TARGET_TAGS, FCGI_METHOD_HEAD,
+    { REG_TARGET_TAGS, FCGI_ROUTE_READ,
       REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_tag_list, NULL },
 
-    { REG_TARGET_MANIFEST, FCGI_METHOD_GET,
+    { REG_TARGET_MANIFEST, FCGI_ROUTE_READ,
       REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get, NULL },
-    { REG_TARGET_MANIFEST, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_manifest_get, NULL },
-    { REG_TARGET_MANIFEST, FCGI_METHOD_PUT,
-      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put,
-      "push" },
-    { REG_TARGET_MANIFEST, FCGI_METHOD_DELETE,
-      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete,
-      "delete" },
+    { REG_TARGET_MANIFEST, FCGI_ROUTE_PUT,
+      REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_manifest_put, "push" },
+    { REG_TARGET_MANIFEST, FCGI_ROUTE_DELETE,
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_manifest_delete, "delete" },
 
-    { REG_TARGET_REFERRERS, FCGI_METHOD_GET,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list, NULL },
-    { REG_TARGET_REFERRERS, FCGI_METHOD_HEAD,
+    { REG_TARGET_REFERRERS, FCGI_ROUTE_READ,
       REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_referrers_list, NULL },
 
-    { REG_TARGET_BLOB, FCGI_METHOD_GET,
+    { REG_TARGET_BLOB, FCGI_ROUTE_READ,
       REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get, NULL },
-    { REG_TARGET_BLOB, FCGI_METHOD_HEAD,
-      REG_ACTION_PULL, FCGI_NEEDS_NOTHING, fcgi_blob_get, NULL },
-    { REG_TARGET_BLOB, FCGI_METHOD_DELETE,
-      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete,
-      "delete" },
+    { REG_TARGET_BLOB, FCGI_ROUTE_DELETE,
+      REG_ACTION_DELETE, FCGI_NEEDS_DELETE, fcgi_blob_delete, "delete" },
 
-    { REG_TARGET_UPLOADS, FCGI_METHOD_POST,
+    { REG_TARGET_UPLOADS, FCGI_ROUTE_POST,
       REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_create, NULL },
 
-    { REG_TARGET_UPLOAD, FCGI_METHOD_GET,
+    { REG_TARGET_UPLOAD, FCGI_ROUTE_READ,
       REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get, NULL },
-    { REG_TARGET_UPLOAD, FCGI_METHOD_HEAD,
-      REG_ACTION_PUSH, FCGI_NEEDS_NOTHING, fcgi_upload_get, NULL },
-    { REG_TARGET_UPLOAD, FCGI_METHOD_PATCH,
+    { REG_TARGET_UPLOAD, FCGI_ROUTE_PATCH,
       REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced, NULL },
-    { REG_TARGET_UPLOAD, FCGI_METHOD_PUT,
+    { REG_TARGET_UPLOAD, FCGI_ROUTE_PUT,
       REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_misplaced, NULL },
-    { REG_TARGET_UPLOAD, FCGI_METHOD_DELETE,
+    { REG_TARGET_UPLOAD, FCGI_ROUTE_DELETE,
       REG_ACTION_PUSH, FCGI_NEEDS_WRITE, fcgi_upload_delete, NULL },
 };
 
 #define FCGI_ROUTES  (sizeof(fcgi_routes) / sizeof(fcgi_routes[0]))
-
-static const char *const  fcgi_route_methods[] = {
-    [FCGI_METHOD_GET] = "GET",
-    [FCGI_METHOD_HEAD] = "HEAD",
-    [FCGI_METHOD_POST] = "POST",
-    [FCGI_METHOD_PUT] = "PUT",
-    [FCGI_METHOD_PATCH] = "PATCH",
-    [FCGI_METHOD_DELETE] = "DELETE",
-};
 
 
 static int
@@ -135,6 +113,18 @@ fcgi_route_allowed(const fcgi_route_t *route, const reg_config_t *config,
 }
 
 
+static void
+fcgi_route_methods(reg_buf_t *out, unsigned methods)
+{
+    for (int m = 0; m < FCGI_METHOD_OTHER; m++) {
+        if ((methods & 1u << m) != 0) {
+            reg_buf_putstr(out, fcgi_method_str((fcgi_method_t) m));
+            reg_buf_puts(out, ", ");
+        }
+    }
+}
+
+
 /* "GET, HEAD, OPTIONS"; empty if nothing is known under this kind. */
 static void
 fcgi_route_allow(reg_buf_t *out, reg_target_kind_t kind,
@@ -147,8 +137,7 @@ fcgi_route_allow(reg_buf_t *out, reg_target_kind_t kind,
         if (route->kind == kind
             && fcgi_route_allowed(route, config, &quiet) == 0)
         {
-            reg_buf_puts(out, fcgi_route_methods[route->method]);
-            reg_buf_puts(out, ", ");
+            fcgi_route_methods(out, route->methods);
         }
     }
 
@@ -162,7 +151,9 @@ static const fcgi_route_t *
 fcgi_route_find(reg_target_kind_t kind, fcgi_method_t method)
 {
     for (size_t i = 0; i < FCGI_ROUTES; i++) {
-        if (fcgi_routes[i].kind == kind && fcgi_routes[i].method == method) {
+        if (fcgi_routes[i].kind == kind
+            && (fcgi_routes[i].methods & 1u << method) != 0)
+        {
             return &fcgi_routes[i];
         }
     }

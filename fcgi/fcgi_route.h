@@ -1,7 +1,7 @@
 /*
  * fcgi_route: from a request to its answer, by one table.
  *
- * A row is target kind, method, access, what the configuration must allow,
+ * A row is target kind, methods, access, what the configuration must allow,
  * handler.  A known path with another method is 405 with Allow; OPTIONS on it
  * is 200 with Allow, naming only what would work (GitLab asks so whether it
  * may delete tags).

@@ -1,9 +1,9 @@
 /*
  * fcgi_server: connections and threads of one process.
  *
- *     accept ──▶ idle ──▶ busy ──▶ idle …        nginx keeps it open
- *                  │        └────▶ closed        an error, or the last request
- *                  └─────────────▶ closed        by its peer, or draining
+ *     accept ──▶ busy ──▶ idle ──▶ busy …        nginx keeps it open
+ *                  │        └────▶ closed        by its peer, or draining
+ *                  └─────────────▶ closed        an error, or the last request
  *
  * All threads wait on one epoll instance, which has the listening socket and
  * every idle connection, so an idle connection occupies no thread however many
