@@ -308,8 +308,9 @@ $c->close;
 
 my $start = pairs(REQUEST_METHOD => 'POST', QUERY_STRING => '',
     REGISTRY_URI => '/v2/cut/blobs/uploads/', REGISTRY_ROOT => $r->root);
-for my $rest ("\x05", "\x80\0\0", "\x05\x02", "\x05\x02abcd",
-    "\x05\x02abcdefg\0", pack('NN', 0xffffffff, 0xffffffff) . 'x' x 10)
+for my $rest ("\x05", "\x80", "\x80\0\0", "\x05\x02", "\x05\x02abcd",
+    "\x05\x02abcdefg\0", "\x05\x7fabc", pack('NN', 5, 0xffffffff) . 'x' x 9,
+    pack('NN', 0xffffffff, 0xffffffff) . 'x' x 10)
 {
     $c = worker();
     $c->send($begin . record(PARAMS, $start . $rest) . record(PARAMS, '')
@@ -388,18 +389,6 @@ for my $round (1, 2) {
     $_->close for @open;
 }
 is_deeply([$r->worker_pids], \@before, 'the same processes live');
-
-# behind parameters that would do
-for my $end ("\x80", "\x01", "\x05\x7fabc", pack('NN', 5, 0xffffffff) . 'x' x 9) {
-    my $c = worker();
-    $c->send($begin . record(PARAMS, pairs(REQUEST_METHOD => 'GET',
-        REGISTRY_URI => '/v2/', REGISTRY_ROOT => $r->root) . $end)
-        . record(PARAMS, '') . record(STANDARD_IN, ''));
-    is($c->receive(qr/(?!)/), '', 'a pair that is cut off is no request: '
-        . unpack('H8', $end));
-    $c->close;
-}
-
 SKIP: {
     skip 'memory is not bounded under a sanitizer', 1 if sanitized();
     cmp_ok(rss($before[0]) - $rss, '<', 16_384, 'and have not grown');
