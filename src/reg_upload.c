@@ -578,16 +578,10 @@ reg_upload_rewind(reg_upload_t *up, int64_t offset, reg_error_t *err)
 static int
 reg_upload_save(reg_upload_t *up, reg_error_t *err)
 {
-    if (reg_upload_catch_up(up, err) == -1) {
-        return -1;
-    }
-
-    if (reg_file_sync(up->store->sys, up->fd, up->dir.text, err) == -1) {
-        up->lost = true;
-        return -1;
-    }
-
-    if (reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1) {
+    if (reg_upload_catch_up(up, err) == -1
+        || reg_file_sync(up->store->sys, up->fd, up->dir.text, err) == -1
+        || reg_hashstate_save(up->store, &up->dir, &up->hash, err) == -1)
+    {
         return -1;
     }
 
@@ -607,6 +601,7 @@ reg_upload_suspend(reg_upload_t *up, reg_error_t *err)
                   && !up->lost;
     int   rc = saves ? reg_upload_save(up, err) : 0;
 
+    up->lost |= rc == -1 && err->lost;
     reg_upload_close(up);
 
     return rc;
