@@ -34,12 +34,12 @@ def why_not(directory):
 
 
 def enter(directory):
-    """Runs this program again, where the new one is mounted over directory.
-    Returns if that cannot be."""
+    """Runs this program again, where the new one is to be mounted over
+    directory.  Does not return."""
     sys.stdout.flush()
+    os.environ[MOUNTED] = directory
     os.execvp("unshare", ["unshare", "--mount", "--propagation", "private",
-                          "env", f"{MOUNTED}={directory}", sys.executable,
-                          *sys.argv])
+                          sys.executable, *sys.argv])
 
 
 def mount(directory):

@@ -470,7 +470,7 @@ class Ceiling(Server):
             file.write(content)
 
     def store_blob(self, repository, blob):
-        path = f"/v2/{repository}/blobs/{blob.digest}"
+        path = self.blob_path(repository, blob.digest)
         if (repository, blob.digest) not in self.stored:
             shutil.copyfile(blob.path, self._place(path))
             self.verify(path, blob.digest)

@@ -1331,8 +1331,7 @@ only_so_many_directories_are_kept(void **state)
  * saved of it, or more. */
 #define PUSHED_LAST  11
 
-static const reg_str_t  pushed_short = { 21, "what is pushed here .." };
-static char             pushed_bytes[256 * 1024 + 2 * PUSHED_LAST];
+static char  pushed_bytes[256 * 1024 + 2 * PUSHED_LAST];
 
 static reg_str_t     pushed = { 21, "what is pushed here .." };
 static reg_digest_t  pushed_digest;
@@ -1534,12 +1533,14 @@ loop(const fault_loop_t *l)
 static void
 loop_both(const fault_loop_t *l)
 {
+    const reg_str_t  before = pushed;
+
     loop(l);
 
     memset(pushed_bytes, 'p', sizeof(pushed_bytes));
     pushed = (reg_str_t) { sizeof(pushed_bytes), pushed_bytes };
     loop(l);
-    pushed = pushed_short;
+    pushed = before;
 }
 
 
